@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int error_value(const struct error *err)
+{
+    return err->number != 0 ? -err->number : -EINVAL;
+}
+
+static void replace_control_characters(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
+static void append(struct error *err, const char *text)
+{
+    size_t used = strlen(err->text);
+
+    snprintf(err->text + used, sizeof(err->text) - used, "%s", text);
+}
+
+int error_set(struct error *err, int number, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(err->text, sizeof(err->text), format, arguments);
+    va_end(arguments);
+    err->number = number;
+    if (number != 0) {
+        char description[128];
+
+        append(err, ": ");
+        append(err, strerror_r(number, description, sizeof(description)));
+    }
+    replace_control_characters(err->text);
+    return error_value(err);
+}
+
+int error_advise(struct error *err, const char *format, ...)
+{
+    char advice[sizeof(err->text)];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(advice, sizeof(advice), format, arguments);
+    va_end(arguments);
+    append(err, "; ");
+    append(err, advice);
+    replace_control_characters(err->text);
+    return error_value(err);
+}
+
+int error_prefix(struct error *err, const char *format, ...)
+{
+    char text[sizeof(err->text)];
+    va_list arguments;
+
+    memcpy(text, err->text, sizeof(text));
+    va_start(arguments, format);
+    vsnprintf(err->text, sizeof(err->text), format, arguments);
+    va_end(arguments);
+    append(err, ": ");
+    append(err, text);
+    replace_control_characters(err->text);
+    return error_value(err);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+int file_read_fd(int fd, const char *name, size_t limit, char **ret_text, size_t *ret_length,
+                 struct error *err)
+{
+    cleanup_free char *text = NULL;
+    size_t capacity = 0;
+    size_t length = 0;
+
+    for (;;) {
+        ssize_t n = 0;
+
+        if (capacity - length < 2) {
+            size_t larger = capacity == 0 ? 8192 : capacity * 2;
+            char *moved = NULL;
+
+            if (larger > limit + 2)
+                larger = limit + 2;
+            moved = realloc(text, larger);
+            if (moved == NULL)
+                return error_set(err, ENOMEM, "read %s", name);
+            text = moved;
+            capacity = larger;
+        }
+        n = read(fd, text + length, capacity - length - 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set(err, errno, "read %s", name);
+        if (n == 0)
+            break;
+        length += (size_t)n;
+        if (length > limit)
+            return error_set(err, EFBIG, "read %s: more than %zu bytes", name, limit);
+    }
+    text[length] = '\0';
+    *ret_text = take_pointer(text);
+    *ret_length = length;
+    return 0;
+}
+
+int file_read_at(int dirfd, const char *name, size_t limit, char **ret_text, size_t *ret_length,
+                 struct error *err)
+{
+    cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0)
+        return error_set(err, errno, "open %s", name);
+    if (fstat(fd, &st) < 0)
+        return error_set(err, errno, "stat %s", name);
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, 0, "open %s: not a regular file", name);
+    return file_read_fd(fd, name, limit, ret_text, ret_length, err);
+}
+
+int file_write_all(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = write(fd, text, length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        text += n;
+        length -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Whether `name` holds exactly `text`; its owner and mode go to *st, whose st_mode is 0 if there is no file.
+ */
+static int compare(int dirfd, const char *name, const char *text, size_t length, struct stat *st,
+                   struct error *err)
+{
+    cleanup_free char *old = NULL;
+    size_t old_length = 0;
+    int result = 0;
+
+    memset(st, 0, sizeof(*st));
+    if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : error_set(err, errno, "stat %s", name);
+    if (!S_ISREG(st->st_mode))
+        return error_set(err, 0, "replace %s: not a regular file", name);
+    if ((size_t)st->st_size != length)
+        return 0;
+    result = file_read_at(dirfd, name, length, &old, &old_length, err);
+    if (result < 0)
+        return result;
+    return old_length == length && memcmp(old, text, length) == 0;
+}
+
+static int write_temporary(int fd, const struct stat *old, const char *text, size_t length, mode_t mode)
+{
+    int result = file_write_all(fd, text, length);
+
+    if (result < 0)
+        return result;
+    if (old->st_mode != 0 && fchown(fd, old->st_uid, old->st_gid) < 0)
+        return -errno;
+    if (fchmod(fd, old->st_mode != 0 ? old->st_mode & 07777 : mode) < 0)
+        return -errno;
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_replace_at(int dirfd, const char *name, const char *text, size_t length, mode_t mode,
+                    struct error *err)
+{
+    cleanup_close int fd = -1;
+    char temporary[NAME_MAX + 1];
+    struct stat old;
+    unsigned long nonce = 0;
+    int result = compare(dirfd, name, text, length, &old, err);
+
+    if (result != 0)
+        return result < 0 ? result : 0;
+    if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+        return error_set(err, errno, "replace %s: getrandom", name);
+    snprintf(temporary, sizeof(temporary), ".sallyport-%016lx", nonce);
+    fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_set(err, errno, "replace %s: create a temporary file beside it", name);
+    result = write_temporary(fd, &old, text, length, mode);
+    if (result == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
+        result = -errno;
+    if (result < 0) {
+        unlinkat(dirfd, temporary, 0);
+        return error_set(err, -result, "replace %s", name);
+    }
+    return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Network namespaces by descriptor: opening them, telling them apart, working in one and coming back.
+ * Never by name or pid twice: a descriptor that was checked is the one that is used. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Whether both descriptors are the same namespace (device and inode). A failed fstat is "no". */
+bool namespace_same(int a, int b);
+
+/* Opens the network namespace that the caller is in. Returns a descriptor or a negative errno value. */
+int namespace_open_own(struct error *err);
+
+/* Opens a pidfd and the network namespace of the same process: after the namespace is open the pidfd is asked
+ * again whether the process still runs, so that a recycled pid cannot give another one's.
+ *
+ * Returns 0, or a negative errno value and leaves both untouched. */
+int namespace_open_process(pid_t pid, int *ret_pidfd, int *ret_netns, struct error *err);
+
+/* Moves the calling thread into the namespace. */
+int namespace_enter(int netns, struct error *err);
+
+/* Writes a value below /proc/sys of the namespace that the calling thread is in ("net/ipv4/ip_forward"). */
+int namespace_sysctl(const char *name, const char *value, struct error *err);
