@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/namespace.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+bool namespace_same(int a, int b)
+{
+    struct stat first;
+    struct stat second;
+
+    return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+int namespace_open_own(struct error *err)
+{
+    int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+    return fd >= 0 ? fd : error_set(err, errno, "open own network namespace");
+}
+
+static bool process_ended(int pidfd)
+{
+    struct pollfd poll_pidfd = {.fd = pidfd, .events = POLLIN};
+
+    return poll(&poll_pidfd, 1, 0) != 0;
+}
+
+int namespace_open_process(pid_t pid, int *ret_pidfd, int *ret_netns, struct error *err)
+{
+    cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    cleanup_close int netns = -1;
+    char path[64];
+
+    if (pidfd < 0)
+        return error_set(err, errno, "open process %d", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    netns = open(path, O_RDONLY | O_CLOEXEC);
+    if (netns < 0)
+        return error_set(err, errno, "open %s", path);
+    if (process_ended(pidfd))
+        return error_set(err, ESRCH, "open process %d", (int)pid);
+    *ret_pidfd = take_fd(&pidfd);
+    *ret_netns = take_fd(&netns);
+    return 0;
+}
+
+int namespace_enter(int netns, struct error *err)
+{
+    return setns(netns, CLONE_NEWNET) == 0 ? 0 : error_set(err, errno, "enter network namespace");
+}
+
+int namespace_sysctl(const char *name, const char *value, struct error *err)
+{
+    char path[256];
+    cleanup_close int fd = -1;
+    int result = 0;
+
+    snprintf(path, sizeof(path), "/proc/sys/%s", name);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(err, errno, "open %s", path);
+    result = file_write_all(fd, value, strlen(value));
+    return result < 0 ? error_set(err, -result, "write %s to %s", value, path) : 0;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/netlink.h"
+
+#include "base/cleanup.h"
+#include "netns/namespace.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <netlink/socket.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum {
+    BATCH_MAX = 4096,              /* requests in a batch: 32 roles with 64 targets each, both directions */
+    SEND_BUFFER = 4 * 1024 * 1024, /* a batch is one skb: it must fit the socket's send buffer */
+    RECEIVE_BUFFER = 4 * 1024 * 1024,
+};
+
+struct netlink {
+    struct nl_sock *socket;
+    int fd;
+    uint32_t sequence;
+    char *buffer; /* answers; RECEIVE_CHUNK bytes, made at the first read */
+};
+
+enum { RECEIVE_CHUNK = 64 * 1024 };
+
+struct netlink_batch {
+    struct nl_msg **messages;
+    const char **what;
+    size_t count;
+    size_t capacity;
+};
+
+int netlink_open(int protocol, struct netlink **ret, struct error *err)
+{
+    struct netlink *netlink = calloc(1, sizeof(*netlink));
+    int one = 1;
+    int send_buffer = SEND_BUFFER;
+    int receive_buffer = RECEIVE_BUFFER;
+    int result = 0;
+
+    if (netlink == NULL)
+        return error_set(err, ENOMEM, "open netlink socket");
+    netlink->socket = nl_socket_alloc();
+    if (netlink->socket == NULL) {
+        free(netlink);
+        return error_set(err, ENOMEM, "open netlink socket");
+    }
+    errno = 0;
+    if (nl_connect(netlink->socket, protocol) < 0) {
+        result = error_set(err, errno != 0 ? errno : EPROTONOSUPPORT, "open netlink socket, protocol %d",
+                           protocol);
+        netlink_close(netlink);
+        return result;
+    }
+    netlink->fd = nl_socket_get_fd(netlink->socket);
+    setsockopt(netlink->fd, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
+    setsockopt(netlink->fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+    setsockopt(netlink->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+    setsockopt(netlink->fd, SOL_SOCKET, SO_SNDBUFFORCE, &send_buffer, sizeof(send_buffer));
+    setsockopt(netlink->fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof(receive_buffer));
+    *ret = netlink;
+    return 0;
+}
+
+int netlink_open_in(int netns, int own, int protocol, struct netlink **ret, struct error *err)
+{
+    struct error back;
+    int result = namespace_enter(netns, err);
+
+    if (result < 0)
+        return result;
+    result = netlink_open(protocol, ret, err);
+    if (namespace_enter(own, &back) < 0)
+        abort(); /* going on in the wrong namespace would be worse than anything */
+    return result;
+}
+
+void netlink_close(struct netlink *netlink)
+{
+    if (netlink == NULL)
+        return;
+    nl_socket_free(netlink->socket);
+    free(netlink->buffer);
+    free(netlink);
+}
+
+void netlink_close_at(struct netlink **netlink)
+{
+    netlink_close(*netlink);
+}
+
+struct netlink_batch *netlink_batch_new(void)
+{
+    struct netlink_batch *batch = calloc(1, sizeof(*batch));
+
+    if (batch == NULL)
+        abort();
+    return batch;
+}
+
+void netlink_batch_free(struct netlink_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    for (size_t i = 0; i < batch->count; i++)
+        nlmsg_free(batch->messages[i]);
+    free(batch->messages);
+    free(batch->what);
+    free(batch);
+}
+
+void netlink_batch_free_at(struct netlink_batch **batch)
+{
+    netlink_batch_free(*batch);
+}
+
+static void grow(struct netlink_batch *batch)
+{
+    size_t capacity = batch->capacity == 0 ? 16 : batch->capacity * 2;
+    struct nl_msg **messages = reallocarray(batch->messages, capacity, sizeof(*messages));
+    const char **what = NULL;
+
+    if (messages == NULL)
+        abort();
+    batch->messages = messages;
+    what = reallocarray(batch->what, capacity, sizeof(*what));
+    if (what == NULL)
+        abort();
+    batch->what = what;
+    batch->capacity = capacity;
+}
+
+struct nl_msg *netlink_batch_add(struct netlink_batch *batch, uint16_t type, uint16_t flags,
+                                 const void *header, size_t header_size, const char *what)
+{
+    struct nl_msg *message = nlmsg_alloc_size(4096);
+
+    if (message == NULL)
+        abort();
+    if (batch->count == batch->capacity)
+        grow(batch);
+    if (nlmsg_put(message, NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags | NLM_F_REQUEST) == NULL ||
+        nlmsg_append(message, (void *)(uintptr_t)header, header_size, NLMSG_ALIGNTO) < 0)
+        abort();
+    batch->messages[batch->count] = message;
+    batch->what[batch->count] = what;
+    batch->count++;
+    return message;
+}
+
+size_t netlink_batch_count(const struct netlink_batch *batch)
+{
+    return batch->count;
+}
+
+/* One sendmsg for all requests. Sequence numbers start at netlink->sequence. */
+static int send_all(struct netlink *netlink, struct netlink_batch *batch, struct error *err)
+{
+    cleanup_free struct iovec *parts = calloc(batch->count, sizeof(*parts));
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    struct msghdr message = {
+        .msg_name = &kernel, .msg_namelen = sizeof(kernel), .msg_iov = parts, .msg_iovlen = batch->count};
+
+    if (parts == NULL || batch->count == 0 || batch->count > BATCH_MAX)
+        return error_set(err, EMSGSIZE, "send netlink batch of %zu requests", batch->count);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct nlmsghdr *header = nlmsg_hdr(batch->messages[i]);
+
+        header->nlmsg_seq = netlink->sequence + (uint32_t)i;
+        header->nlmsg_pid = nl_socket_get_local_port(netlink->socket);
+        parts[i].iov_base = header;
+        parts[i].iov_len = NLMSG_ALIGN(header->nlmsg_len);
+    }
+    if (sendmsg(netlink->fd, &message, MSG_NOSIGNAL) < 0)
+        return error_set(err, errno, "send netlink batch of %zu requests", batch->count);
+    return 0;
+}
+
+/* Reads one datagram from the kernel into the buffer. Returns its size. */
+static ssize_t receive(struct netlink *netlink, struct error *err)
+{
+    struct sockaddr_nl from;
+    struct iovec part = {.iov_len = RECEIVE_CHUNK};
+    struct msghdr message = {
+        .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &part, .msg_iovlen = 1};
+    ssize_t n = 0;
+
+    if (netlink->buffer == NULL)
+        netlink->buffer = malloc(RECEIVE_CHUNK);
+    if (netlink->buffer == NULL)
+        return error_set(err, ENOMEM, "read netlink answer");
+    part.iov_base = netlink->buffer;
+    do {
+        message.msg_namelen = sizeof(from);
+        n = recvmsg(netlink->fd, &message, 0);
+    } while ((n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid != 0));
+    if (n < 0)
+        return error_set(err, errno, "read netlink answer");
+    if (message.msg_flags & MSG_TRUNC)
+        return error_set(err, EMSGSIZE, "read netlink answer");
+    return n;
+}
+
+/* The kernel's own words on a refusal, or NULL. Points into the answer. */
+static const char *extended_text(const struct nlmsghdr *header)
+{
+    const struct nlmsgerr *answer = NLMSG_DATA(header);
+    size_t skip = sizeof(*answer);
+    struct nlattr *text = NULL;
+
+    if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
+        return NULL;
+    if (!(header->nlmsg_flags & NLM_F_CAPPED)) {
+        if (answer->msg.nlmsg_len < sizeof(answer->msg))
+            return NULL;
+        skip += NLMSG_ALIGN(answer->msg.nlmsg_len - sizeof(answer->msg));
+    }
+    if (header->nlmsg_len < NLMSG_HDRLEN + skip)
+        return NULL;
+    text = nla_find((struct nlattr *)(uintptr_t)((const char *)NLMSG_DATA(header) + skip),
+                    (int)(header->nlmsg_len - NLMSG_HDRLEN - skip), NLMSGERR_ATTR_MSG);
+    if (text == NULL || nla_len(text) < 1 || ((const char *)nla_data(text))[nla_len(text) - 1] != '\0')
+        return NULL;
+    return nla_data(text);
+}
+
+static int refusal(const struct netlink_batch *batch, size_t index, const struct nlmsghdr *header,
+                   struct error *err)
+{
+    const struct nlmsgerr *answer = NLMSG_DATA(header);
+    const char *text = extended_text(header);
+
+    if (text == NULL)
+        return error_set(err, -answer->error, "%s", batch->what[index]);
+    return error_set(err, -answer->error, "%s: %s", batch->what[index], text);
+}
+
+static bool error_is_whole(const struct nlmsghdr *header)
+{
+    return header->nlmsg_type == NLMSG_ERROR && header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr));
+}
+
+/* The number of answers that must come: one for each request with NLM_F_ACK. */
+static size_t answers_expected(const struct netlink_batch *batch)
+{
+    size_t expected = 0;
+
+    for (size_t i = 0; i < batch->count; i++)
+        if (nlmsg_hdr(batch->messages[i])->nlmsg_flags & NLM_F_ACK)
+            expected++;
+    return expected;
+}
+
+int netlink_send(struct netlink *netlink, struct netlink_batch *batch, size_t *ret_failed, struct error *err)
+{
+    uint32_t base = netlink->sequence;
+    size_t expected = answers_expected(batch);
+    int result = send_all(netlink, batch, err);
+    int first = 0;
+
+    if (result < 0)
+        return result;
+    netlink->sequence += (uint32_t)batch->count;
+    while (expected > 0) {
+        ssize_t n = receive(netlink, err);
+        struct nlmsghdr *header = (struct nlmsghdr *)netlink->buffer;
+
+        if (n < 0)
+            return (int)n;
+        for (; NLMSG_OK(header, (size_t)n) && expected > 0; header = NLMSG_NEXT(header, n)) {
+            size_t index = header->nlmsg_seq - base;
+            const struct nlmsgerr *answer = NLMSG_DATA(header);
+
+            if (!error_is_whole(header) || index >= batch->count)
+                continue;
+            if (nlmsg_hdr(batch->messages[index])->nlmsg_flags & NLM_F_ACK)
+                expected--;
+            if (answer->error != 0 && first == 0) {
+                first = refusal(batch, index, header, err);
+                if (ret_failed != NULL)
+                    *ret_failed = index;
+            }
+        }
+    }
+    return first;
+}
+
+int netlink_query(struct netlink *netlink, struct netlink_batch *batch,
+                  int (*each)(const struct nlmsghdr *message, void *data), void *data, struct error *err)
+{
+    uint32_t base = netlink->sequence;
+    bool dump = batch->count > 0 && (nlmsg_hdr(batch->messages[0])->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+    int result = send_all(netlink, batch, err);
+
+    if (result < 0)
+        return result;
+    netlink->sequence += (uint32_t)batch->count;
+    for (;;) {
+        ssize_t n = receive(netlink, err);
+        struct nlmsghdr *header = (struct nlmsghdr *)netlink->buffer;
+
+        if (n < 0)
+            return (int)n;
+        for (; NLMSG_OK(header, (size_t)n); header = NLMSG_NEXT(header, n)) {
+            if (header->nlmsg_seq - base >= batch->count)
+                continue;
+            if (header->nlmsg_flags & NLM_F_DUMP_INTR && result == 0)
+                result =
+                    error_set(err, EINTR, "%s: the kernel's list changed while it was read", batch->what[0]);
+            if (header->nlmsg_type == NLMSG_DONE)
+                return result;
+            if (error_is_whole(header)) {
+                const struct nlmsgerr *answer = NLMSG_DATA(header);
+
+                return answer->error != 0 ? refusal(batch, 0, header, err) : result;
+            }
+            if (result == 0)
+                result = each(header, data);
+            if (!dump && !(nlmsg_hdr(batch->messages[0])->nlmsg_flags & NLM_F_ACK))
+                return result;
+        }
+    }
+}
