@@ -18,11 +18,15 @@
 #define POLICY_DEFAULT_ROLE "agent"
 #define POLICY_PROXY_ROLE "proxy" /* reserved: the member that has the proxy's address */
 
+/* What policy_name_valid checks, for messages. */
+#define POLICY_NAME_RULE "1 to 12 of a-z, 0-9 and hyphen, not beginning with a hyphen"
+
 enum {
     POLICY_NAME_SIZE = 13, /* 12 characters: the uplink "sp-<network>" must fit IFNAMSIZ */
     POLICY_ROLES_MAX = 32,
     POLICY_HOST_SIZE = 254,
-    POLICY_DIGEST_SIZE = 17, /* 16 hexadecimal digits */
+    POLICY_DIGEST_SIZE = 17,       /* 16 hexadecimal digits */
+    POLICY_FILE_MAX = 1024 * 1024, /* bytes */
 };
 
 struct policy_range { /* both ends included; a fixed address has first == last */
