@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A squid.conf that enforces the `hosts` of the policy.
+ *
+ * Theory of operation. The hub makes the source address of a request say which role sent it, so a role is an
+ * acl on the source. A request has to be a CONNECT, from a role, to a port and a host of that role's list,
+ * and only then is the host's name resolved: a denied name never becomes a DNS query, which would be a way
+ * out by itself. What it resolves to must be a public address, all of it: squid's `dst` matches if any
+ * address of the name does, and the tunnel is opened to the addresses of the same cache entry that was
+ * checked. An entry is kept for at least negative_dns_ttl whatever the name's owner says, so the answer
+ * cannot change in between. A name that does not resolve is denied at the check, not looked up a second time.
+ *
+ * Invariant: everything ends at `deny all`; the only `allow` names all of the conditions. No directive here
+ * needs more than squid 5 knows, and none makes it warn. */
+#include "cli/squid.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Addresses that are no host of the internet. The documentation ranges (TEST-NET) are missing on purpose:
+ * nothing routes them, and they are the internet of the tests. */
+static const char *const forbidden_v4[] = {
+    "0.0.0.0/8",      /* "this" network: Linux connects to itself */
+    "10.0.0.0/8",     /* private */
+    "100.64.0.0/10",  /* carrier-grade NAT, and metadata services of some clouds */
+    "127.0.0.0/8",    /* loopback */
+    "169.254.0.0/16", /* link-local, and metadata services */
+    "172.16.0.0/12",  /* private */
+    "192.0.0.0/24",   /* protocol assignments, and metadata services */
+    "192.88.99.0/24", /* 6to4 relays */
+    "192.168.0.0/16", /* private */
+    "198.18.0.0/15",  /* benchmarks */
+    "224.0.0.0/4",    /* multicast */
+    "240.0.0.0/4",    /* reserved, broadcast */
+};
+
+/* Everything outside of 2000::/3, but for ::ffff:0:0/96: squid keeps IPv4 addresses there, so that a mapped
+ * address is checked as the IPv4 address it stands for. */
+static const char *const forbidden_v6[] = {
+    "::-::fffe:ffff:ffff",                               /* unspecified, loopback, IPv4-compatible */
+    "::1:0:0:0-1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", /* NAT64 and others */
+    "4000::/2",                                          /* unassigned */
+    "8000::/1",  /* unique local (fd00:ec2::254), link-local, site-local, multicast */
+    "2001::/23", /* protocol assignments: Teredo, ORCHID, benchmarks */
+    "2002::/16", /* 6to4: an IPv4 address of any kind inside */
+};
+
+static void write_process(FILE *out, const struct policy *policy)
+{
+    char address[16];
+
+    fprintf(out,
+            "# The egress proxy of the sallyport network %s.\n"
+            "# Written by `sallyport proxy-config squid %s`: change the policy, not this file.\n"
+            "\n"
+            "http_port %s:%u\n"
+            "visible_hostname sallyport-%s\n"
+            "pid_filename /run/sallyport-squid-%s.pid\n"
+            "access_log stdio:/var/log/squid/sallyport-%s.access squid\n"
+            "cache_log /var/log/squid/sallyport-%s.cache\n"
+            "coredump_dir none\n"
+            "workers 1\n"
+            "shutdown_lifetime 1 second\n"
+            "pinger_enable off\n"
+            "\n",
+            policy->network, policy->network, policy_format_address(policy->proxy_address, address),
+            policy->proxy_port, policy->network, policy->network, policy->network, policy->network);
+}
+
+static void write_privacy(FILE *out)
+{
+    fputs("# Nothing is kept and nothing is told.\n"
+          "cache deny all\n"
+          "cache_mem 0 MB\n"
+          "netdb_filename none\n"
+          "forwarded_for delete\n"
+          "httpd_suppress_version_string on\n"
+          "email_err_data off\n"
+          "\n"
+          "# Also the shortest time that an address is kept: between check and connection it cannot change.\n"
+          "negative_dns_ttl 10 seconds\n"
+          "\n",
+          out);
+}
+
+static void write_forbidden_addresses(FILE *out, const struct policy *policy)
+{
+    char address[16];
+
+    /* Separate lists: squid takes some ranges of one family for overlaps with those of the other. */
+    for (size_t i = 0; i < array_size(forbidden_v4); i++)
+        fprintf(out, "acl forbidden-v4 dst %s\n", forbidden_v4[i]);
+    for (size_t i = 0; i < array_size(forbidden_v6); i++)
+        fprintf(out, "acl forbidden-v6 dst %s\n", forbidden_v6[i]);
+    fprintf(out, "acl subnet dst %s/%u\n", policy_format_address(policy->subnet, address), policy->prefix);
+    fputs("acl resolved dst all\n"
+          "deny_info 503:ERR_DNS_FAIL resolved\n"
+          "\n",
+          out);
+}
+
+/* A pool is a CIDR range, so its size is a power of two. */
+static unsigned prefix_of(const struct policy_range *range)
+{
+    unsigned prefix = 32;
+
+    for (uint32_t bits = range->last - range->first; bits != 0; bits >>= 1)
+        prefix--;
+    return prefix;
+}
+
+/* Whether the entry of squid's list says nothing that `other` does not say already: squid refuses lists with
+ * an entry ".example.com" and another one below it. */
+static bool covered_by(const struct policy_host *host, const struct policy_host *other)
+{
+    size_t length = strlen(host->name);
+    size_t other_length = strlen(other->name);
+
+    if (host->port != other->port || !other->subdomains || other_length > length)
+        return false;
+    if (other_length == length)
+        return !host->subdomains && strcmp(host->name, other->name) == 0;
+    return host->name[length - other_length - 1] == '.' &&
+           strcmp(host->name + length - other_length, other->name) == 0;
+}
+
+static bool covered(const struct policy_role *role, const struct policy_host *host)
+{
+    for (size_t i = 0; i < role->hosts_count; i++)
+        if (covered_by(host, &role->hosts[i]))
+            return true;
+    return false;
+}
+
+/* Whether no earlier host of the role has the port. */
+static bool first_of_port(const struct policy_role *role, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (role->hosts[i].port == role->hosts[index].port)
+            return false;
+    return true;
+}
+
+/* The hosts of one port of the role. -n: the name is compared as it stands, never found by a reverse lookup.
+ */
+static void write_port(FILE *out, const struct policy_role *role, uint16_t port)
+{
+    for (size_t i = 0; i < role->hosts_count; i++) {
+        const struct policy_host *host = &role->hosts[i];
+
+        if (host->port == port && !covered(role, host))
+            fprintf(out, "acl hosts-%s-%u dstdomain -n %s%s\n", role->name, port, host->subdomains ? "." : "",
+                    host->name);
+    }
+    fprintf(out,
+            "acl port-%s-%u port %u\n"
+            "acl permitted all-of role-%s port-%s-%u hosts-%s-%u\n",
+            role->name, port, port, role->name, role->name, port, role->name, port);
+}
+
+static void write_role(FILE *out, const struct policy_role *role)
+{
+    char address[16];
+
+    if (role->hosts_count == 0) {
+        fprintf(out, "# The role %s has no hosts.\n\n", role->name);
+        return;
+    }
+    fprintf(out, "acl role-%s src %s/%u\n", role->name, policy_format_address(role->addresses.first, address),
+            prefix_of(&role->addresses));
+    for (size_t i = 0; i < role->hosts_count; i++)
+        if (first_of_port(role, i))
+            write_port(out, role, role->hosts[i].port);
+    fputc('\n', out);
+}
+
+static bool any_host(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->roles_count; i++)
+        if (policy->roles[i].hosts_count > 0)
+            return true;
+    return false;
+}
+
+/* The order matters: a name is resolved (by `resolved` and what follows) only if it is permitted. */
+static void write_access(FILE *out, const struct policy *policy)
+{
+    if (any_host(policy))
+        fputs("http_access deny !tunnel\n"
+              "http_access deny !permitted\n"
+              "http_access deny !resolved\n"
+              "http_access deny forbidden-v4\n"
+              "http_access deny forbidden-v6\n"
+              "http_access deny subnet\n"
+              "http_access allow tunnel permitted\n",
+              out);
+    fputs("http_access deny all\n", out);
+}
+
+int squid_config(FILE *out, const struct policy *policy, struct error *err)
+{
+    write_process(out, policy);
+    write_privacy(out);
+    fputs("acl tunnel method CONNECT\n\n", out);
+    write_forbidden_addresses(out, policy);
+    for (size_t i = 0; i < policy->roles_count; i++)
+        write_role(out, &policy->roles[i]);
+    write_access(out, policy);
+    if (fflush(out) != 0 || ferror(out))
+        return error_set(err, errno != 0 ? errno : EIO, "write the configuration of squid");
+    return 0;
+}
