@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sallyport: the administrator's command. */
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cli/verb.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char USAGE[] =
+    "Usage: sallyport VERB [ARGUMENTS]\n"
+    "\n"
+    "Seals the network of containers: one link, to an egress proxy, and nothing else.\n"
+    "\n"
+    "  network up NETWORK       make the network's hub (a container's start does it, too)\n"
+    "  network down NETWORK     take the network down: every link, then the hub\n"
+    "  network reload NETWORK   put the policy file into force, on live connections too\n"
+    "  network show NETWORK     members, roles, addresses, traffic, refusals  [--json]\n"
+    "  network list             the networks that are up  [--json]\n"
+    "  bundle DIR               edit an OCI bundle for plain runc or crun  [--network N] [--role R]\n"
+    "  proxy-config squid NETWORK\n"
+    "                           print the proxy's configuration\n"
+    "  seccomp-profile          print a complete seccomp profile  [--nested] [--i386]\n"
+    "\n"
+    "Policies are in /etc/sallyport/networks.d/NETWORK.json. `sallyport VERB --help` tells more.\n";
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv, struct error *err);
+} VERBS[] = {
+    {"network", verb_network},
+    {"bundle", verb_bundle},
+    {"proxy-config", verb_proxy_config},
+    {"seccomp-profile", verb_seccomp_profile},
+};
+
+int verb_usage(const char *verb, const char *format, ...)
+{
+    va_list arguments;
+
+    fprintf(stderr, "sallyport %s: ", verb);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "; see `sallyport %s --help`\n", verb);
+    return VERB_USAGE;
+}
+
+int verb_flush_output(struct error *err)
+{
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return error_set(err, errno != 0 ? errno : EIO, "write standard output");
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct error err = {0};
+
+    for (size_t i = 0; i < array_size(VERBS); i++) {
+        int result = 0;
+
+        if (strcmp(argv[0], VERBS[i].name) != 0)
+            continue;
+        result = VERBS[i].run(argc, argv, &err);
+        if (result < 0 && result != VERB_USAGE)
+            fprintf(stderr, "sallyport: %s\n", log_line(&err));
+        return result < 0 ? 1 : 0;
+    }
+    fprintf(stderr, "sallyport: unknown verb `%s`; see `sallyport --help`\n", argv[0]);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    umask(022);
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        fputs(USAGE, stderr);
+        return 1;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        fputs(USAGE, stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("sallyport " SALLYPORT_VERSION);
+        return 0;
+    }
+    return run(argc - 1, argv + 1);
+}

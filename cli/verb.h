@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verbs of the `sallyport` command: one file each. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/* A verb gets its own arguments: argv[0] is the verb. It returns 0, or a negative errno value with the error
+ * set. VERB_USAGE: the arguments were wrong and the user has been told. */
+enum { VERB_USAGE = -4096 };
+
+int verb_network(int argc, char **argv, struct error *err);
+int verb_bundle(int argc, char **argv, struct error *err);
+int verb_proxy_config(int argc, char **argv, struct error *err);
+int verb_seccomp_profile(int argc, char **argv, struct error *err);
+
+/* Prints "sallyport VERB: what" and where help is found. Returns VERB_USAGE. */
+int verb_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Flushes what the verb printed; a full disk or a closed pipe is an error like any other. */
+int verb_flush_output(struct error *err);

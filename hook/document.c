@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/document.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A string that starts so stands for an integer that jansson cannot hold. A document that already has such a
+ * string is refused: it could only be there to forge one. */
+static const char BIG[] = "\x7fsallyport-integer:";
+static const size_t BIG_LENGTH = sizeof(BIG) - 1;
+
+struct buffer {
+    char *text;
+    size_t length;
+    size_t capacity;
+};
+
+static bool append(struct buffer *buffer, const char *text, size_t length)
+{
+    if (buffer->capacity - buffer->length < length + 1) {
+        size_t capacity = (buffer->capacity + length + 1) * 2;
+        char *moved = realloc(buffer->text, capacity);
+
+        if (moved == NULL)
+            return false;
+        buffer->text = moved;
+        buffer->capacity = capacity;
+    }
+    memcpy(buffer->text + buffer->length, text, length);
+    buffer->length += length;
+    buffer->text[buffer->length] = '\0';
+    return true;
+}
+
+/* The length of the string token (quotes included) that starts at `text`, at most `length`. */
+static size_t string_token(const char *text, size_t length)
+{
+    size_t i = 1;
+
+    while (i < length && text[i] != '"')
+        i += text[i] == '\\' && i + 1 < length ? 2 : 1;
+    return i < length ? i + 1 : length;
+}
+
+static bool in_number(char c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+static size_t number_token(const char *text, size_t length)
+{
+    size_t i = 0;
+
+    while (i < length && in_number(text[i]))
+        i++;
+    return i;
+}
+
+/* Whether the number token is an integer that a signed 64-bit integer cannot hold. */
+static bool too_big(const char *token, size_t length)
+{
+    char digits[32];
+
+    if (length < 19 || length >= sizeof(digits) || memchr(token, '.', length) != NULL ||
+        memchr(token, 'e', length) != NULL || memchr(token, 'E', length) != NULL)
+        return false;
+    memcpy(digits, token, length);
+    digits[length] = '\0';
+    errno = 0;
+    (void)strtoll(digits, NULL, 10);
+    return errno == ERANGE;
+}
+
+static bool append_number(struct buffer *out, const char *token, size_t length)
+{
+    if (!too_big(token, length))
+        return append(out, token, length);
+    return append(out, "\"", 1) && append(out, BIG, BIG_LENGTH) && append(out, token, length) &&
+           append(out, "\"", 1);
+}
+
+/* The text with every big integer in its stand-in form. */
+static bool hide_big_integers(const char *text, size_t length, struct buffer *out)
+{
+    for (size_t i = 0; i < length;) {
+        size_t token = 1;
+        bool ok = true;
+
+        if (text[i] == '"')
+            ok = append(out, text + i, token = string_token(text + i, length - i));
+        else if (in_number(text[i]))
+            ok = append_number(out, text + i, token = number_token(text + i, length - i));
+        else
+            ok = append(out, text + i, token);
+        if (!ok)
+            return false;
+        i += token;
+    }
+    return true;
+}
+
+/* The reverse, on jansson's output (whose strings hold 0x7f as it is). */
+static bool show_big_integers(const char *text, size_t length, struct buffer *out)
+{
+    for (size_t i = 0; i < length;) {
+        size_t token = text[i] == '"' ? string_token(text + i, length - i) : 1;
+        bool ok = true;
+
+        if (token > BIG_LENGTH + 2 && memcmp(text + i + 1, BIG, BIG_LENGTH) == 0)
+            ok = append(out, text + i + 1 + BIG_LENGTH, token - BIG_LENGTH - 2);
+        else
+            ok = append(out, text + i, token);
+        if (!ok)
+            return false;
+        i += token;
+    }
+    return true;
+}
+
+/* Whether a string of the document could be taken for a stand-in. No encoder escapes its letters. */
+static bool has_stand_in(const char *text, size_t length)
+{
+    return memmem(text, length, BIG + 1, BIG_LENGTH - 1) != NULL;
+}
+
+int document_parse(const char *text, size_t length, const char *name, json_t **ret, struct error *err)
+{
+    struct buffer plain = {0};
+    cleanup_free char *release = NULL;
+    json_error_t where;
+    json_t *document = NULL;
+
+    if (length == 0)
+        return error_set(err, 0, "parse %s: it is empty", name);
+    if (has_stand_in(text, length))
+        return error_set(err, 0, "parse %s: it holds the reserved text \"%s\"", name, BIG + 1);
+    if (!hide_big_integers(text, length, &plain)) {
+        free(plain.text);
+        return error_set(err, ENOMEM, "parse %s", name);
+    }
+    release = plain.text;
+    document = json_loadb(plain.text, plain.length, JSON_REJECT_DUPLICATES, &where);
+    if (document == NULL)
+        return error_set(err, 0, "parse %s: line %d: %s", name, where.line, where.text);
+    if (!json_is_object(document)) {
+        json_decref(document);
+        return error_set(err, 0, "parse %s: not a JSON object", name);
+    }
+    *ret = document;
+    return 0;
+}
+
+int document_dump(const json_t *document, char **ret_text, size_t *ret_length, struct error *err)
+{
+    cleanup_free char *text = json_dumps(document, JSON_INDENT(2));
+    struct buffer out = {0};
+
+    if (text == NULL || !show_big_integers(text, strlen(text), &out) || !append(&out, "\n", 1)) {
+        free(out.text);
+        return error_set(err, ENOMEM, "write JSON");
+    }
+    *ret_text = out.text;
+    *ret_length = out.length;
+    return 0;
+}
+
+static json_t *child(json_t *parent, const char *key, json_t *(*make)(void))
+{
+    json_t *found = json_object_get(parent, key);
+
+    if (found != NULL && !json_is_null(found))
+        return found;
+    if (json_object_set_new(parent, key, make()) < 0)
+        return NULL;
+    return json_object_get(parent, key);
+}
+
+json_t *document_object(json_t *parent, const char *key)
+{
+    json_t *found = child(parent, key, json_object);
+
+    return json_is_object(found) ? found : NULL;
+}
+
+json_t *document_array(json_t *parent, const char *key)
+{
+    json_t *found = child(parent, key, json_array);
+
+    return json_is_array(found) ? found : NULL;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/edit.h"
+
+#include "base/cleanup.h"
+#include "hook/capabilities.h"
+#include "hook/document.h"
+#include "hook/environment.h"
+#include "hook/names.h"
+#include "seccomp/seccomp.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+static const char HOOK_NAME[] = "/sallyport-hook";
+
+static bool is_ours(const json_t *hook)
+{
+    const char *path = json_string_value(json_object_get(hook, "path"));
+    size_t length = path != NULL ? strlen(path) : 0;
+
+    return length >= strlen(HOOK_NAME) && strcmp(path + length - strlen(HOOK_NAME), HOOK_NAME) == 0;
+}
+
+static json_t *make_hook(const char *path, const struct selection *pin)
+{
+    json_t *arguments = json_pack("[s]", path);
+
+    if (pin->network != NULL) {
+        json_array_append_new(arguments, json_string("--network"));
+        json_array_append_new(arguments, json_string(pin->network));
+    }
+    if (pin->role != NULL) {
+        json_array_append_new(arguments, json_string("--role"));
+        json_array_append_new(arguments, json_string(pin->role));
+    }
+    return json_pack("{s:s, s:o}", "path", path, "args", arguments);
+}
+
+/* Our hook last in the stage: after the engine's own, which may add links. */
+static int append_hook(json_t *hooks, const char *stage, const char *path, const struct selection *pin,
+                       struct error *err)
+{
+    json_t *list = document_array(hooks, stage);
+
+    if (list == NULL)
+        return error_set(err, 0, "config.json: hooks.%s is not an array", stage);
+    for (size_t i = json_array_size(list); i > 0; i--)
+        if (is_ours(json_array_get(list, i - 1)))
+            json_array_remove(list, i - 1);
+    if (json_array_append_new(list, make_hook(path, pin)) < 0)
+        return error_set(err, ENOMEM, "add a hook (a path that is not UTF-8, or no memory)");
+    return 0;
+}
+
+static int edit_hooks(json_t *config, const struct edit_request *request, struct error *err)
+{
+    json_t *hooks = document_object(config, "hooks");
+    int result = 0;
+
+    if (hooks == NULL)
+        return error_set(err, 0, "config.json: hooks is not an object");
+    result = append_hook(hooks, "createRuntime", request->hook, request->pin, err);
+    return result < 0 ? result : append_hook(hooks, "poststop", request->hook, request->pin, err);
+}
+
+static int edit_seccomp(json_t *config, const struct policy_role *role, struct error *err)
+{
+    struct seccomp_options options = {.nested = role->nested, .i386 = role->i386};
+    json_t *os = json_object_get(config, "linux");
+    const json_t *profile = json_object_get(os, "seccomp");
+    json_t *composed = NULL;
+    int result = seccomp_compose(json_is_null(profile) ? NULL : profile, &options, &composed, err);
+
+    if (result < 0)
+        return error_prefix(err, "linux.seccomp");
+    return json_object_set_new(os, "seccomp", composed) < 0 ? error_set(err, ENOMEM, "set linux.seccomp") : 0;
+}
+
+int edit_config(json_t *config, const struct edit_request *request, struct error *err)
+{
+    json_t *process = json_object_get(config, "process");
+    int result = 0;
+
+    capabilities_remove_network(json_object_get(process, "capabilities"));
+    result = edit_seccomp(config, request->role, err);
+    if (result == 0)
+        result = environment_set_proxy(process, request->policy, request->role, err);
+    if (result == 0)
+        result = names_mount(config, request->directory, request->directory_path, request->policy, err);
+    if (result == 0 && request->hook != NULL)
+        result = edit_hooks(config, request, err);
+    return result;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sallyport-hook: the OCI hook. What stands on standard input says what to do: a container's config is edited
+ * and printed (precreate), a state is attached (createRuntime, prestart) or, with status `stopped`, cleaned
+ * up after (poststop). Every failure is one line and exit status 1: the container does not start. */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "hook/attach.h"
+#include "hook/config.h"
+#include "hook/document.h"
+#include "hook/edit.h"
+#include "hook/privileges.h"
+#include "hook/refuse.h"
+#include "hook/selection.h"
+#include "hook/state.h"
+#include "netns/hub.h"
+#include "netns/member.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char USAGE[] =
+    "Usage: sallyport-hook [--network NETWORK] [--role ROLE]\n"
+    "\n"
+    "An OCI hook for the stages createRuntime (or prestart), poststop and Podman's precreate.\n"
+    "It reads a container's state, or its config, on standard input and seals the container's network.\n"
+    "\n"
+    "  --network NETWORK  the network, whatever the container's annotation io.sallyport.network says\n"
+    "  --role ROLE        the role, whatever the container's annotation io.sallyport.role says\n"
+    "  --help             show this text\n"
+    "  --version          show the version\n";
+
+/* Chooses network and role by the annotations, tells the log, and loads the policy. */
+static int select_policy(const struct selection *pin, const json_t *annotations, struct policy *ret_policy,
+                         const struct policy_role **ret_role, struct error *err)
+{
+    struct selection selection;
+    int result = selection_choose(pin, annotations, &selection, err);
+
+    if (result < 0)
+        return result;
+    log_context(selection.network, selection.role, NULL);
+    return selection_load(pin, &selection, ret_policy, ret_role, err);
+}
+
+static int run_attach(const struct selection *pin, const struct state *state, struct error *err)
+{
+    cleanup_close int bundle = -1;
+    cleanup_json json_t *config = NULL;
+    struct policy policy;
+    struct attach_request request = {.state = state, .policy = &policy};
+    int result = config_load(state->bundle, &bundle, &config, err);
+
+    if (result == 0)
+        result = select_policy(pin, json_object_get(config, "annotations"), &policy, &request.role, err);
+    if (result < 0)
+        return result;
+    request.config = config;
+    request.bundle = bundle;
+    result = attach(&request, err);
+    policy_free(&policy);
+    return result;
+}
+
+static int run_detach(const struct selection *pin, const struct state *state, struct error *err)
+{
+    struct selection selection;
+    cleanup_close int hub = -1;
+    int result = selection_choose(pin, state->annotations, &selection, err);
+
+    if (result < 0)
+        return result;
+    log_context(selection.network, selection.role, NULL);
+    result = privileges_keep_for_inspection(err);
+    if (result < 0)
+        return result;
+    hub = hub_open(selection.network, err);
+    if (hub == -ENOENT)
+        return 0; /* the network was taken down first: its links went with it */
+    return hub < 0 ? hub : member_detach(hub, state->id, err);
+}
+
+/* Podman's precreate: the config goes on, edited. The bundle is not known here and has no part in it. */
+static int run_edit(const struct selection *pin, json_t *config, struct error *err)
+{
+    cleanup_free char *text = NULL;
+    cleanup_close int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct policy policy;
+    struct edit_request request = {.policy = &policy, .pin = pin, .directory = -1};
+    size_t length = 0;
+    int result = config_check_types(config, err);
+
+    if (result == 0)
+        result = select_policy(pin, json_object_get(config, "annotations"), &policy, &request.role, err);
+    if (result < 0)
+        return result;
+    result = refuse_config(config, root, request.role, err);
+    if (result == 0)
+        result = edit_config(config, &request, err);
+    if (result == 0)
+        result = document_dump(config, &text, &length, err);
+    policy_free(&policy);
+    if (result < 0)
+        return result;
+    result = file_write_all(STDOUT_FILENO, text, length);
+    return result < 0 ? error_set(err, -result, "write the edited config") : 0;
+}
+
+static int run(const struct selection *pin, struct error *err)
+{
+    cleanup_free char *text = NULL;
+    cleanup_json json_t *document = NULL;
+    struct state state;
+    size_t length = 0;
+    int result = selection_check_pin(pin, err);
+
+    if (result == 0)
+        result = file_read_fd(STDIN_FILENO, "standard input", CONFIG_SIZE_MAX, &text, &length, err);
+    if (result == 0)
+        result = document_parse(text, length, "standard input", &document, err);
+    if (result < 0)
+        return result;
+    if (json_object_get(document, "process") != NULL || json_object_get(document, "root") != NULL)
+        return run_edit(pin, document, err);
+    if (length > STATE_SIZE_MAX)
+        return error_set(err, EFBIG, "read state: more than %d bytes", STATE_SIZE_MAX);
+    result = state_read(document, &state, err);
+    if (result < 0)
+        return result;
+    log_context(pin->network, pin->role, state.id);
+    return state.stage == STATE_STOPPED ? run_detach(pin, &state, err) : run_attach(pin, &state, err);
+}
+
+/* Returns -1 to go on, or an exit status. */
+static int parse_options(int argc, char **argv, struct selection *pin)
+{
+    static const struct option options[] = {
+        {"network", required_argument, NULL, 'n'},
+        {"role", required_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
+    };
+    int option = 0;
+
+    while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+        if (option == 'h' || option == 'v') {
+            fputs(option == 'h' ? USAGE : "sallyport-hook " SALLYPORT_VERSION "\n", stdout);
+            return 0;
+        }
+        if (option == 'n')
+            pin->network = optarg;
+        else if (option == 'r')
+            pin->role = optarg;
+        else
+            return 1;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "sallyport-hook: unexpected argument `%s`; see --help\n", argv[optind]);
+        return 1;
+    }
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    struct selection pin = {NULL, NULL};
+    struct error err = {0};
+    int status = parse_options(argc, argv, &pin);
+
+    if (status >= 0)
+        return status;
+    umask(022);
+    if (run(&pin, &err) < 0) {
+        log_error(&err);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The names that a container knows without DNS: a hosts file of its own (localhost, its hostname, roles with
+ * a fixed address, the proxy) and an empty resolv.conf, mounted read-only in the place of the engine's. */
+#pragma once
+
+#include "base/error.h"
+#include "policy/policy.h"
+
+#include <jansson.h>
+
+/* Writes the two files into the directory and makes the config mount them. `directory` -1: they go beside the
+ * source of the engine's own /etc/hosts or /etc/resolv.conf mount (the container's own directory in Podman);
+ * where there is neither, nothing is written and nothing mounted. */
+int names_mount(json_t *config, int directory, const char *directory_path, const struct policy *policy,
+                struct error *err);

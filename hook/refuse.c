@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/refuse.h"
+
+#include "base/cleanup.h"
+#include "hook/capabilities.h"
+#include "hook/config.h"
+#include "hook/surfaces.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+static void cleanup_directory_at(DIR **directory)
+{
+    if (*directory != NULL)
+        closedir(*directory);
+}
+#define cleanup_directory __attribute__((cleanup(cleanup_directory_at)))
+
+int refuse_config(const json_t *config, int bundle, const struct policy_role *role, struct error *err)
+{
+    const json_t *os = json_object_get(config, "linux");
+    const json_t *capabilities = json_object_get(json_object_get(config, "process"), "capabilities");
+    int result = 0;
+
+    if (config_namespace(config, "network") == NULL) {
+        error_set(err, 0, "the container uses the host's network");
+        return error_advise(err, "drop --network host");
+    }
+    if (config_namespace(config, "pid") == NULL) {
+        error_set(err, 0,
+                  "the container uses the host's pid namespace, where it can take over other processes");
+        return error_advise(err, "drop --pid host");
+    }
+    if (json_object_size(json_object_get(os, "netDevices")) > 0) {
+        error_set(err, 0, "linux.netDevices gives the container devices of the host");
+        return error_advise(err, "drop them");
+    }
+    if (!config_has_user_namespace(config))
+        result = capabilities_check(capabilities, err);
+    return result < 0 ? result : surfaces_check(config, bundle, role, err);
+}
+
+int refuse_net_admin(const json_t *config, struct error *err)
+{
+    if (!capabilities_have_net_admin(json_object_get(json_object_get(config, "process"), "capabilities")))
+        return 0;
+    error_set(err, 0, "the container keeps CAP_NET_ADMIN, with which it can undo every wall");
+    return error_advise(
+        err, "drop it (--cap-drop NET_ADMIN), or let sallyport edit the config (sallyport-runtime, "
+             "the precreate hook, or `sallyport bundle`)");
+}
+
+static int stat_namespace(const char *pid, const char *kind, struct stat *ret)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, kind);
+    return stat(path, ret) == 0 ? 0 : -errno;
+}
+
+/* Refuses if the process is in the hook's own namespace of that kind. */
+static int check_not_own(const char *pid, const char *kind, const char *advice, struct error *err)
+{
+    struct stat own;
+    struct stat theirs;
+    int result = stat_namespace("self", kind, &own);
+
+    if (result == 0)
+        result = stat_namespace(pid, kind, &theirs);
+    if (result < 0)
+        return error_set(err, -result, "read the %s namespace of process %s", kind, pid);
+    if (own.st_dev != theirs.st_dev || own.st_ino != theirs.st_ino)
+        return 0;
+    error_set(err, 0, "the container's process is in the host's %s namespace", kind);
+    return error_advise(err, "%s", advice);
+}
+
+static const char *refused_socket(int domain)
+{
+    switch (domain) {
+    case AF_UNIX:
+        return NULL;
+    case AF_INET:
+    case AF_INET6:
+        return "an internet socket";
+    case AF_NETLINK:
+        return "a netlink socket";
+    case AF_PACKET:
+        return "a packet socket";
+    case AF_VSOCK:
+        return "a vsock socket";
+    default:
+        return "a socket of a family that carries packets";
+    }
+}
+
+/* What is wrong with descriptor `number` of the process, or NULL. The descriptor is fetched, so that what is
+ * judged is the object itself and not its name. */
+static int judge_socket(int pidfd, int number, const char **ret_what, struct error *err)
+{
+    cleanup_close int copy = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+    int domain = 0;
+    socklen_t length = sizeof(domain);
+
+    if (copy < 0 && errno == EBADF)
+        return 0; /* closed meanwhile */
+    if (copy < 0)
+        return error_set(err, errno, "look at descriptor %d of the container's process", number);
+    if (getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0)
+        return error_set(err, errno, "look at descriptor %d of the container's process", number);
+    *ret_what = refused_socket(domain);
+    return 0;
+}
+
+static int check_descriptor(int directory, const char *name, int pidfd, struct error *err)
+{
+    char target[PATH_MAX];
+    const char *what = NULL;
+    int result = 0;
+    ssize_t length = readlinkat(directory, name, target, sizeof(target) - 1);
+
+    if (length < 0)
+        return errno == ENOENT
+                   ? 0
+                   : error_set(err, errno, "look at descriptor %s of the container's process", name);
+    target[length] = '\0';
+    if (strncmp(target, "socket:", strlen("socket:")) == 0)
+        result = judge_socket(pidfd, atoi(name), &what, err);
+    else if (strcmp(target, "anon_inode:[io_uring]") == 0)
+        what = "an io_uring instance";
+    else if (strcmp(target, "/dev/net/tun") == 0)
+        what = "a tunnel device";
+    if (result < 0 || what == NULL)
+        return result;
+    error_set(err, 0, "the container's process inherits descriptor %s, %s of the host", name, what);
+    return error_advise(err, "drop --preserve-fds, or close it in the program that starts the runtime");
+}
+
+static int check_descriptors(pid_t pid, int pidfd, struct error *err)
+{
+    cleanup_directory DIR *directory = NULL;
+    const struct dirent *entry = NULL;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    directory = opendir(path);
+    if (directory == NULL)
+        return error_set(err, errno, "open %s", path);
+    for (;;) {
+        int result = 0;
+
+        errno = 0;
+        entry = readdir(directory);
+        if (entry == NULL)
+            return errno == 0 ? 0 : error_set(err, errno, "read %s", path);
+        if (isdigit((unsigned char)entry->d_name[0]))
+            result = check_descriptor(dirfd(directory), entry->d_name, pidfd, err);
+        if (result < 0)
+            return result;
+    }
+}
+
+int refuse_process(pid_t pid, int pidfd, const json_t *config, struct error *err)
+{
+    char name[16];
+    int result = 0;
+
+    snprintf(name, sizeof(name), "%d", (int)pid);
+    result = check_not_own(name, "net", "drop --network host", err);
+    if (result == 0)
+        result = check_not_own(name, "pid", "drop --pid host", err);
+    if (result == 0 && config_has_user_namespace(config))
+        result = check_not_own(name, "user", "drop --userns host", err);
+    return result < 0 ? result : check_descriptors(pid, pidfd, err);
+}
+
+/* Compares process `name` with the wanted namespaces. A process that ended meanwhile is nobody. */
+static int compare_process(const char *name, const char *kind, const struct stat *wanted,
+                           const struct stat *network, bool *others, bool *other_network)
+{
+    struct stat st;
+    int result = stat_namespace(name, kind, &st);
+
+    if (result == -ENOENT || result == -ESRCH)
+        return 0;
+    if (result < 0)
+        return result;
+    if (st.st_dev != wanted->st_dev || st.st_ino != wanted->st_ino)
+        return 0;
+    *others = true;
+    result = stat_namespace(name, "net", &st);
+    if (result == 0 && (st.st_dev != network->st_dev || st.st_ino != network->st_ino))
+        *other_network = true;
+    return result == -ENOENT || result == -ESRCH ? 0 : result;
+}
+
+int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bool *ret_other_network,
+                               struct error *err)
+{
+    cleanup_directory DIR *proc = opendir("/proc");
+    const struct dirent *entry = NULL;
+    struct stat wanted;
+    struct stat network;
+    char own[16];
+    bool others = false;
+    bool other_network = false;
+
+    snprintf(own, sizeof(own), "%d", (int)pid);
+    if (proc == NULL)
+        return error_set(err, errno, "open /proc");
+    if (stat_namespace(own, kind, &wanted) < 0 || stat_namespace(own, "net", &network) < 0)
+        return error_set(err, ESRCH, "read the namespaces of process %s", own);
+    while ((entry = readdir(proc)) != NULL) {
+        int result = 0;
+
+        if (!isdigit((unsigned char)entry->d_name[0]) || strcmp(entry->d_name, own) == 0)
+            continue;
+        result = compare_process(entry->d_name, kind, &wanted, &network, &others, &other_network);
+        /* A process that root with CAP_SYS_PTRACE may not look at is guarded by the machine, not a
+         * container's. */
+        if (result < 0 && result != -EACCES)
+            return error_set(err, -result, "read the namespaces of process %s", entry->d_name);
+    }
+    *ret_others = others;
+    *ret_other_network = other_network;
+    return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What cannot be sealed is refused, with a line that says which option to drop (design, end of section 5).
+ * First by what the config says, then by what the waiting process is: where the two disagree, the process
+ * counts. */
+#pragma once
+
+#include "base/error.h"
+#include "policy/policy.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Refuses by config: the host's network or pid namespace, capabilities that cannot be contained, shared
+ * surfaces (hook/surfaces.h), network devices of the host. `bundle` is the bundle's directory. */
+int refuse_config(const json_t *config, int bundle, const struct policy_role *role, struct error *err);
+
+/* CAP_NET_ADMIN in a config that nobody edited: with it no wall holds (fact 4), and a hook cannot take it
+ * away. */
+int refuse_net_admin(const json_t *config, struct error *err);
+
+/* Refuses by process: namespaces that are the hook's own (the host's), network sockets, tunnel devices or
+ * io_uring instances among the descriptors that init inherited. */
+int refuse_process(pid_t pid, int pidfd, const json_t *config, struct error *err);
+
+/* Whether a process other than `pid` is in the namespace of `pid` of that kind ("net", "pid") and, for each
+ * of those, whether its network namespace is another one than that of `pid`. */
+int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bool *ret_other_network,
+                               struct error *err);
