@@ -157,6 +157,11 @@ size_t netlink_batch_count(const struct netlink_batch *batch)
     return batch->count;
 }
 
+struct nlmsghdr *netlink_batch_message(const struct netlink_batch *batch, size_t index)
+{
+    return nlmsg_hdr(batch->messages[index]);
+}
+
 /* One sendmsg for all requests. Sequence numbers start at netlink->sequence. */
 static int send_all(struct netlink *netlink, struct netlink_batch *batch, struct error *err)
 {
@@ -180,8 +185,9 @@ static int send_all(struct netlink *netlink, struct netlink_batch *batch, struct
     return 0;
 }
 
-/* Reads one datagram from the kernel into the buffer. Returns its size. */
-static ssize_t receive(struct netlink *netlink, struct error *err)
+/* Reads one datagram from the kernel into the buffer. Returns its size, or -EAGAIN where the flags say not to
+ * wait and there is none. */
+static ssize_t receive(struct netlink *netlink, int flags, struct error *err)
 {
     struct sockaddr_nl from;
     struct iovec part = {.iov_len = RECEIVE_CHUNK};
@@ -196,7 +202,7 @@ static ssize_t receive(struct netlink *netlink, struct error *err)
     part.iov_base = netlink->buffer;
     do {
         message.msg_namelen = sizeof(from);
-        n = recvmsg(netlink->fd, &message, 0);
+        n = recvmsg(netlink->fd, &message, flags);
     } while ((n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid != 0));
     if (n < 0)
         return error_set(err, errno, "read netlink answer");
@@ -266,11 +272,16 @@ int netlink_send(struct netlink *netlink, struct netlink_batch *batch, size_t *r
         return result;
     netlink->sequence += (uint32_t)batch->count;
     while (expected > 0) {
-        ssize_t n = receive(netlink, err);
+        struct error unread;
+        ssize_t n = receive(netlink, MSG_DONTWAIT, &unread);
         struct nlmsghdr *header = (struct nlmsghdr *)netlink->buffer;
 
-        if (n < 0)
+        if (n < 0 && first != 0)
+            return first; /* the refusal tells more than the answers that will not come */
+        if (n < 0) {
+            *err = unread;
             return (int)n;
+        }
         for (; NLMSG_OK(header, (size_t)n) && expected > 0; header = NLMSG_NEXT(header, n)) {
             size_t index = header->nlmsg_seq - base;
             const struct nlmsgerr *answer = NLMSG_DATA(header);
@@ -300,7 +311,7 @@ int netlink_query(struct netlink *netlink, struct netlink_batch *batch,
         return result;
     netlink->sequence += (uint32_t)batch->count;
     for (;;) {
-        ssize_t n = receive(netlink, err);
+        ssize_t n = receive(netlink, 0, err);
         struct nlmsghdr *header = (struct nlmsghdr *)netlink->buffer;
 
         if (n < 0)

@@ -44,10 +44,14 @@ void netlink_batch_free_at(struct netlink_batch **batch);
 struct nl_msg *netlink_batch_add(struct netlink_batch *batch, uint16_t type, uint16_t flags,
                                  const void *header, size_t header_size, const char *what);
 
-/* The requests as bytes, for tests and for one send. Borrowed until the batch changes. */
+/* The number of requests, and one of them as bytes. Borrowed until the batch changes. */
 size_t netlink_batch_count(const struct netlink_batch *batch);
+struct nlmsghdr *netlink_batch_message(const struct netlink_batch *batch, size_t index);
 
 /* Sends the batch in one sendmsg and reads the answers of every request with NLM_F_ACK, and any error.
+ * The kernel works within the sendmsg, so its answers are there when that returns: nothing is waited for, and
+ * an acknowledgement that is missing (nfnetlink can refuse a transaction with one error for its first
+ * request) is an error and not a hang.
  *
  * Returns 0, or the first refusal as a negative errno value; *ret_failed (may be NULL) is the index of that
  * request. */

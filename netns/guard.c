@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/guard.h"
+
+#include "netns/member.h"
+#include "netns/nft.h"
+#include "netns/nft_compare.h"
+
+#include <linux/netfilter.h>
+#include <netinet/in.h>
+
+#define GUARD_TABLE "sallyport"
+
+enum { ENGINE_RESOLVER = 0x7f00000b }; /* 127.0.0.11 */
+
+/* What `return`s is refused by the chain that jumped here. The resolver is never reached; of what it might
+ * say only UDP is refused, because the kernel's own refusals (a reset or an ICMP error) come from its
+ * address. */
+static void add_loopback(const struct nft_table *table)
+{
+    nft_chain_add(table, "loopback");
+    nft_rule(table, "loopback", nft_ipv4(), nft_daddr(ENGINE_RESOLVER, 32), nft_return());
+    nft_rule(table, "loopback", nft_ipv4(), nft_saddr(ENGINE_RESOLVER, 32), nft_udp(), nft_return());
+    nft_rule(table, "loopback", nft_accept());
+}
+
+static void add_output(const struct nft_table *table, bool only_sp0)
+{
+    nft_base_chain_add(table, "output", NF_INET_LOCAL_OUT, NFT_PRIORITY_FILTER, NF_DROP);
+    if (only_sp0)
+        nft_rule(table, "output", nft_not_oifname(MEMBER_LINK), nft_accept());
+    else
+        nft_rule(table, "output", nft_oif_loopback(), nft_jump("loopback"));
+    nft_rule(table, "output", nft_oifname(MEMBER_LINK), nft_ipv4(), nft_tcp(), nft_accept());
+    nft_rule(table, "output", nft_tcp(), nft_reject_tcp());
+    nft_rule(table, "output", nft_reject_admin());
+}
+
+static void add_input(const struct nft_table *table, bool only_sp0)
+{
+    nft_base_chain_add(table, "input", NF_INET_LOCAL_IN, NFT_PRIORITY_FILTER, NF_DROP);
+    if (only_sp0)
+        nft_rule(table, "input", nft_not_iifname(MEMBER_LINK), nft_accept());
+    else
+        nft_rule(table, "input", nft_iif_loopback(), nft_jump("loopback"));
+    nft_rule(table, "input", nft_iifname(MEMBER_LINK), nft_ipv4(), nft_tcp(), nft_accept());
+    nft_rule(table, "input", nft_iifname(MEMBER_LINK), nft_ipv4(), nft_icmp_unreachable(), nft_accept());
+}
+
+static void add_forward(const struct nft_table *table, bool only_sp0)
+{
+    nft_base_chain_add(table, "forward", NF_INET_FORWARD, NFT_PRIORITY_FILTER, NF_DROP);
+    if (only_sp0)
+        nft_rule(table, "forward", nft_not_iifname(MEMBER_LINK), nft_not_oifname(MEMBER_LINK), nft_accept());
+}
+
+static void build(struct netlink_batch *batch, bool only_sp0)
+{
+    struct nft_table table = {.batch = batch, .name = GUARD_TABLE};
+
+    nft_begin(batch, 0);
+    nft_table_add(&table);
+    nft_table_delete(&table);
+    nft_table_add(&table);
+    if (!only_sp0)
+        add_loopback(&table);
+    add_output(&table, only_sp0);
+    add_input(&table, only_sp0);
+    add_forward(&table, only_sp0);
+}
+
+int guard_install(struct netlink *nf, bool only_sp0, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    int result = 0;
+
+    build(batch, only_sp0);
+    result = nft_commit(nf, batch, err);
+    if (result < 0)
+        error_prefix(err, "install the guard");
+    return result;
+}
+
+int guard_check(struct netlink *nf, bool only_sp0, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    int result = 0;
+
+    build(batch, only_sp0);
+    result = nft_compare(nf, batch, GUARD_TABLE, err);
+    if (result < 0)
+        error_prefix(err, "check the guard");
+    return result;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hub's rules: the one place where the policy is enforced, a stateless default-deny filter in the hub's
+ * own namespace.
+ *
+ * Theory of operation. The policy becomes one constant set of flows (source range . destination range .
+ * port), whatever its size, and the chain policy-<digest> asks it twice: does the packet follow a flow, or is
+ * it the exact mirror of one that does not open a connection. Both questions go to the same set, so the
+ * reverse direction cannot be wider than the forward one. There is no connection tracking to fill up or to
+ * fool, and a flow that is taken out of the policy is cut at once.
+ *
+ *     forward  whole packets go through the policy's chain; what it does not accept is counted as refused;
+ *              TCP over IPv4 is answered with a reset, which carries the address that was asked for and so
+ *              passes the sender's reverse path check; all else (UDP, ICMP, fragments, IPv6) is dropped.
+ *     input    nothing: nobody talks to the hub.
+ *     output   the resets above, which pass this hook, and nothing else.
+ *
+ * No ICMP error is forwarded or made: the whole network has one MTU, so path MTU discovery has nothing to
+ * say, and the hub has no address to send an error from (the kernel would take 192.0.0.8, which a member's
+ * reverse path check drops). The source address of a packet is not checked here but by strict reverse path
+ * filtering, which comes before the forward hook: so a reset never goes to a member that did not ask for it.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "netns/netlink.h"
+#include "policy/policy.h"
+
+#include <stdint.h>
+
+/* Puts the rules of `policy` in place of whatever rules the hub has (none in a new hub), in one transaction:
+ * every packet meets either the old rules or the new ones. The counter of refused packets goes on.
+ * `nf` is a NETLINK_NETFILTER socket in the hub. */
+int hub_rules_install(struct netlink *nf, const struct policy *policy, struct error *err);
+
+/* Checks that the hub runs the rules of `policy`. Returns -ENOENT if it runs others or none. */
+int hub_rules_check(struct netlink *nf, const struct policy *policy, struct error *err);
+
+/* How many packets the hub has refused since it was made. */
+int hub_rules_refused(struct netlink *nf, uint64_t *ret_packets, uint64_t *ret_bytes, struct error *err);
