@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "seccomp/cube.h"
+
+bool cube_intersects(const struct cube *a, const struct cube *b)
+{
+    for (unsigned i = 0; i < CUBE_ARGUMENTS; i++)
+        if (((a->value[i] ^ b->value[i]) & a->mask[i] & b->mask[i]) != 0)
+            return false;
+    return true;
+}
+
+bool cube_covers(const struct cube *outer, const struct cube *inner)
+{
+    for (unsigned i = 0; i < CUBE_ARGUMENTS; i++)
+        if ((outer->mask[i] & ~inner->mask[i]) != 0)
+            return false;
+    return cube_intersects(outer, inner);
+}
+
+struct cube cube_half(const struct cube *cube, struct cube_bit at, bool set)
+{
+    struct cube half = *cube;
+
+    half.mask[at.argument] |= at.bit;
+    if (set)
+        half.value[at.argument] |= at.bit;
+    return half;
+}
+
+bool cube_set_add(struct cube_set *set, const struct cube *cube)
+{
+    if (set->count == CUBE_SET_MAX)
+        return false;
+    set->items[set->count++] = *cube;
+    return true;
+}
+
+static const struct cube *find_intersecting(const struct cube_set *set, const struct cube *cube)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (cube_intersects(&set->items[i], cube))
+            return &set->items[i];
+    return NULL;
+}
+
+static bool is_covered(const struct cube_set *set, const struct cube *cube)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (cube_covers(&set->items[i], cube))
+            return true;
+    return false;
+}
+
+/* Frees every fixed bit that can be free without reaching into `set`. */
+static struct cube expand(const struct cube *cube, const struct cube_set *set)
+{
+    struct cube expanded = *cube;
+
+    for (unsigned i = 0; i < CUBE_ARGUMENTS; i++) {
+        for (uint32_t bit = 1U << 31; bit != 0; bit >>= 1) {
+            struct cube larger = expanded;
+
+            larger.mask[i] &= ~bit;
+            larger.value[i] &= ~bit;
+            if (find_intersecting(set, &larger) == NULL)
+                expanded = larger;
+        }
+    }
+    return expanded;
+}
+
+/* The first bit that is fixed in `fixed` and free in `cube`. The caller knows that there is one. */
+static struct cube_bit first_free(const struct cube *cube, const struct cube *fixed)
+{
+    struct cube_bit at = {0};
+
+    for (at.argument = 0; at.argument < CUBE_ARGUMENTS - 1; at.argument++)
+        if ((fixed->mask[at.argument] & ~cube->mask[at.argument]) != 0)
+            break;
+    at.bit = 1U << 31;
+    while ((fixed->mask[at.argument] & ~cube->mask[at.argument] & at.bit) == 0)
+        at.bit >>= 1;
+    return at;
+}
+
+/* Adds what `set` leaves of `cube`. Each step fixes one more bit, so the depth is the number of bits. */
+static bool complement_within(const struct cube *cube, const struct cube_set *set, struct cube_set *ret)
+{
+    const struct cube *touching = find_intersecting(set, cube);
+    struct cube_bit at;
+    struct cube half;
+
+    if (is_covered(ret, cube) || is_covered(set, cube))
+        return true;
+    if (touching == NULL) {
+        half = expand(cube, set);
+        return cube_set_add(ret, &half);
+    }
+    at = first_free(cube, touching);
+    half = cube_half(cube, at, true);
+    if (!complement_within(&half, set, ret))
+        return false;
+    half = cube_half(cube, at, false);
+    return complement_within(&half, set, ret);
+}
+
+bool cube_set_complement(const struct cube_set *set, struct cube_set *ret)
+{
+    static const struct cube everything;
+
+    return complement_within(&everything, set, ret);
+}
