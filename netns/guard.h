@@ -7,12 +7,13 @@
  *     output   lo is free but for 127.0.0.11, where Docker's embedded resolver listens inside the container
  *              and forwards from the host; sp0 takes TCP; the rest is rejected, so that the sender knows at
  *              once.
- *     input    the same mirrored; what is not expected is dropped.
- *     forward  nothing.
+ *     input    the same mirrored; what is not expected is dropped. No ICMP from sp0: the hub lets none
+ * through and makes none. The errors made by the rejects above come in through lo. forward  nothing.
  *
- * 127.0.0.11 is looked at at the filter's priority, which comes after every destination translation of the
- * output and the prerouting hook: the resolver is reached by such a translation, and what arrives at its
- * socket has its address by then, whatever it had before. */
+ * 127.0.0.11 is looked at as a destination, in both hooks, at the filter's priority: that is after every
+ * destination translation of the output and the prerouting hook. The resolver is reached by such a
+ * translation, and what arrives at its socket has its address by then, whatever it had before. What it would
+ * answer needs no rule of its own, and the kernel's refusals must be able to come from its address. */
 #pragma once
 
 #include "base/error.h"

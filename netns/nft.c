@@ -7,10 +7,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <net/if.h>
-#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
-#include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,11 +106,21 @@ int nft_commit(struct netlink *nf, struct netlink_batch *batch, struct error *er
     return netlink_send(nf, batch, NULL, err);
 }
 
-void nft_table_add(const struct nft_table *table)
+static void table_request(const struct nft_table *table, unsigned flags)
 {
-    struct nl_msg *message = request(table->batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, "add nftables table");
+    struct nl_msg *message = request(table->batch, NFT_MSG_NEWTABLE, flags, "add nftables table");
 
     put_text(message, NFTA_TABLE_NAME, table->name);
+}
+
+void nft_table_add(const struct nft_table *table)
+{
+    table_request(table, NLM_F_CREATE);
+}
+
+void nft_table_add_new(const struct nft_table *table)
+{
+    table_request(table, NLM_F_CREATE | NLM_F_EXCL);
 }
 
 void nft_table_delete(const struct nft_table *table)
@@ -409,26 +417,6 @@ struct nft_step nft_ipv4(void)
 struct nft_step nft_tcp(void)
 {
     return (struct nft_step){.put = put_protocol, .mask = NFT_META_L4PROTO, .number = IPPROTO_TCP};
-}
-
-struct nft_step nft_udp(void)
-{
-    return (struct nft_step){.put = put_protocol, .mask = NFT_META_L4PROTO, .number = IPPROTO_UDP};
-}
-
-static void put_icmp_unreachable(struct nl_msg *message, const struct nft_step *step)
-{
-    struct nft_step icmp = {.mask = NFT_META_L4PROTO, .number = IPPROTO_ICMP};
-
-    (void)step;
-    put_protocol(message, &icmp);
-    load_payload(message, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(uint8_t), NFT_REG_1);
-    compare_byte(message, NFT_CMP_EQ, ICMP_DEST_UNREACH);
-}
-
-struct nft_step nft_icmp_unreachable(void)
-{
-    return (struct nft_step){.put = put_icmp_unreachable};
 }
 
 static void put_address(struct nl_msg *message, const struct nft_step *step, uint32_t offset)

@@ -55,6 +55,9 @@ int nft_commit(struct netlink *nf, struct netlink_batch *batch, struct error *er
 /* Makes the table unless it is there. */
 void nft_table_add(const struct nft_table *table);
 
+/* Makes the table; that there is one is a refusal (-EEXIST). */
+void nft_table_add_new(const struct nft_table *table);
+
 /* Deletes the table, which must be there (after nft_table_add it is). */
 void nft_table_delete(const struct nft_table *table);
 
@@ -102,8 +105,6 @@ struct nft_step nft_not_iifname(const char *name);
 struct nft_step nft_not_oifname(const char *name);
 struct nft_step nft_ipv4(void);
 struct nft_step nft_tcp(void);
-struct nft_step nft_udp(void);
-struct nft_step nft_icmp_unreachable(void); /* includes the protocol */
 struct nft_step nft_saddr(uint32_t address, unsigned prefix);
 struct nft_step nft_daddr(uint32_t address, unsigned prefix);
 struct nft_step nft_unfragmented(void); /* neither a first nor a later fragment */
