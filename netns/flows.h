@@ -3,8 +3,9 @@
  * A policy as flows: who may open a TCP connection to whom, at which port. The only translation from policy
  * to packets; the hub's and the uplink's rules are made of it.
  *
- * Invariant: the host's and the proxy's address are never part of another role's flows, even where a pool
- * around them contains them: such an address speaks for itself only. */
+ * Invariant: a flow speaks for the role that it was made for and for nobody else. That holds because a
+ * policy's ranges neither overlap nor contain the host's or the proxy's address (policy/policy.h). Two equal
+ * flows, of a port published twice, are one to the kernel. */
 #pragma once
 
 #include "netns/nft.h"

@@ -31,16 +31,18 @@ static void add_policy_chain(const struct nft_table *table, const char *name, co
     nft_rule(table, name, nft_flow_reply(name), nft_not_opening(), nft_accept());
 }
 
-static void add_base_chains(const struct nft_table *table, const char *name)
+static void add_base_chains(const struct nft_table *table)
 {
     nft_base_chain_add(table, "forward", NF_INET_FORWARD, NFT_PRIORITY_FILTER, NF_DROP);
+    nft_base_chain_add(table, "input", NF_INET_LOCAL_IN, NFT_PRIORITY_FILTER, NF_DROP);
+    nft_base_chain_add(table, "output", NF_INET_LOCAL_OUT, NFT_PRIORITY_FILTER, NF_DROP);
+}
+
+static void add_base_rules(const struct nft_table *table, const char *name)
+{
     nft_rule(table, "forward", nft_ipv4(), nft_unfragmented(), nft_jump(name));
     nft_rule(table, "forward", nft_count(REFUSED));
     nft_rule(table, "forward", nft_ipv4(), nft_tcp(), nft_reject_tcp());
-
-    nft_base_chain_add(table, "input", NF_INET_LOCAL_IN, NFT_PRIORITY_FILTER, NF_DROP);
-
-    nft_base_chain_add(table, "output", NF_INET_LOCAL_OUT, NFT_PRIORITY_FILTER, NF_DROP);
     nft_rule(table, "output", nft_ipv4(), nft_tcp(), nft_tcp_reset(), nft_accept());
 }
 
@@ -78,8 +80,9 @@ static int install_once(struct netlink *nf, const struct policy *policy, struct 
     nft_table_flush(&table);
     delete_old(&table, &chains, &sets);
     nft_counter_add(&table, REFUSED);
+    add_base_chains(&table);
     add_policy_chain(&table, name, policy);
-    add_base_chains(&table, name);
+    add_base_rules(&table, name);
     return nft_commit(nf, batch, err);
 }
 

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rules that we build byte by byte, as the nft program reads them back from the kernel. What is expected
+ * is written by hand. Every test runs in a process, and so in a network namespace, of its own. */
+#include "netns/nft.h"
+#include "base/cleanup.h"
+#include "netns/guard.h"
+#include "netns/hub_rules.h"
+#include "netns/uplink_rules.h"
+#include "policy/policy.h"
+#include "tests/kernel/nft_program.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OUTPUT_SIZE = 1 << 20 };
+
+static struct netlink *nf;
+static struct error err;
+static char output[OUTPUT_SIZE];
+
+static const char hermes[] =
+    "{\"version\": 1, \"subnet\": \"10.209.0.0/24\","
+    " \"proxy\": {\"address\": \"10.209.0.2\", \"port\": 3128, \"at\": \"host\"},"
+    " \"roles\": {"
+    "  \"agent\": {\"addresses\": \"10.209.0.64/26\", \"reach\": [\"proxy\", \"gateway:8642\"]},"
+    "  \"gateway\": {\"addresses\": \"10.209.0.3\", \"reach\": [\"proxy\", \"dashboard:9119\"],"
+    "                \"publish\": [\"127.0.0.1:9119:9119\"]},"
+    "  \"dashboard\": {\"addresses\": \"10.209.0.4\", \"reach\": [\"gateway:8642\"]}}}";
+
+/* Revoked: everything but one flow. The proxy is a member. */
+static const char revoked[] = "{\"version\": 1, \"subnet\": \"10.209.0.0/24\","
+                              " \"proxy\": {\"address\": \"10.209.0.2\", \"port\": 8080, \"at\": \"member\"},"
+                              " \"roles\": {\"agent\": {\"addresses\": \"10.209.0.64/29\","
+                              "  \"reach\": [\"proxy\"]}}}";
+
+static void setup(void)
+{
+    cr_assert_eq(unshare(CLONE_NEWNET), 0, "needs root");
+    cr_assert_eq(netlink_open(NETLINK_NETFILTER, &nf, &err), 0, "%s", err.text);
+}
+
+static void teardown(void)
+{
+    netlink_close(nf);
+}
+
+TestSuite(nft, .init = setup, .fini = teardown);
+
+static void load(const char *text, struct policy *policy)
+{
+    cr_assert_eq(policy_parse(text, strlen(text), "test.json", "hermes", policy, &err), 0, "%s", err.text);
+}
+
+/* The policy's digest is a hash: it stands as DIGEST in what is compared. */
+static void hide_digest(const struct policy *policy)
+{
+    char *at = NULL;
+
+    while ((at = strstr(output, policy->digest)) != NULL) {
+        memcpy(at, "DIGEST", 6);
+        memmove(at + 6, at + strlen(policy->digest), strlen(at + strlen(policy->digest)) + 1);
+    }
+}
+
+static void nft(const char *command)
+{
+    cr_assert_eq(nft_program(command), 0, "nft %s", command);
+}
+
+static void expect_ruleset(const struct policy *policy, const char *expected)
+{
+    cr_assert_eq(nft_program_output("list ruleset", 0, output, sizeof(output)), 0);
+    if (policy != NULL)
+        hide_digest(policy);
+    cr_assert_str_eq(output, expected, "is:\n%s\nnot:\n%s", output, expected);
+}
+
+/* How many ranges the listed set has: one is on each line that has two concatenations. */
+static size_t elements_listed(void)
+{
+    size_t count = 0;
+
+    for (const char *at = output; (at = strstr(at, " . ")) != NULL; at++)
+        count++;
+    return count / 2;
+}
+
+static const char hub_head[] = "table inet sallyport {\n"
+                               "\tcounter refused {\n"
+                               "\t\tpackets 0 bytes 0\n"
+                               "\t}\n"
+                               "\n"
+                               "\tset policy-DIGEST {\n"
+                               "\t\ttype ipv4_addr . ipv4_addr . inet_service\n"
+                               "\t\tflags constant,interval\n";
+
+static const char hub_chains[] =
+    "\t}\n"
+    "\n"
+    "\tchain forward {\n"
+    "\t\ttype filter hook forward priority filter; policy drop;\n"
+    "\t\tip frag-off & 16383 == 0 jump policy-DIGEST\n"
+    "\t\tcounter name \"refused\"\n"
+    "\t\tmeta l4proto tcp reject with tcp reset\n"
+    "\t}\n"
+    "\n"
+    "\tchain input {\n"
+    "\t\ttype filter hook input priority filter; policy drop;\n"
+    "\t}\n"
+    "\n"
+    "\tchain output {\n"
+    "\t\ttype filter hook output priority filter; policy drop;\n"
+    "\t\tmeta nfproto ipv4 tcp flags & rst == rst accept\n"
+    "\t}\n"
+    "\n"
+    "\tchain policy-DIGEST {\n"
+    "\t\tip saddr . ip daddr . tcp dport @policy-DIGEST accept\n"
+    "\t\tip daddr . ip saddr . tcp sport @policy-DIGEST tcp flags != syn / syn,ack accept\n"
+    "\t}\n"
+    "}\n";
+
+static const char hermes_flows[] = "\t\telements = { 10.209.0.64/26 . 10.209.0.2 . 3128,\n"
+                                   "\t\t\t     10.209.0.3 . 10.209.0.2 . 3128,\n"
+                                   "\t\t\t     10.209.0.64/26 . 10.209.0.3 . 8642,\n"
+                                   "\t\t\t     10.209.0.4 . 10.209.0.3 . 8642,\n"
+                                   "\t\t\t     10.209.0.3 . 10.209.0.4 . 9119,\n"
+                                   "\t\t\t     10.209.0.1 . 10.209.0.3 . 9119 }\n";
+
+static const char revoked_flows[] = "\t\telements = { 10.209.0.64/29 . 10.209.0.2 . 8080 }\n";
+
+static void expect_hub(const struct policy *policy, const char *flows)
+{
+    char expected[4096];
+
+    snprintf(expected, sizeof(expected), "%s%s%s", hub_head, flows, hub_chains);
+    expect_ruleset(policy, expected);
+}
+
+Test(nft, hub)
+{
+    struct policy policy;
+
+    load(hermes, &policy);
+    cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    expect_hub(&policy, hermes_flows);
+    policy_free(&policy);
+}
+
+/* nft's own language does not show that the reset is for IPv4 only; the kernel's form does. */
+Test(nft, hub_resets_only_ipv4)
+{
+    struct policy policy;
+
+    policy_default(&policy);
+    cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    cr_assert_eq(nft_program_output("list chain inet sallyport forward", 1, output, sizeof(output)), 0);
+    cr_assert_not_null(strstr(output, "  [ meta load nfproto => reg 1 ]\n"
+                                      "  [ cmp eq reg 1 0x00000002 ]\n"
+                                      "  [ meta load l4proto => reg 1 ]\n"
+                                      "  [ cmp eq reg 1 0x00000006 ]\n"
+                                      "  [ reject type 1 code 0 ]\n"),
+                       "%s", output);
+    policy_free(&policy);
+}
+
+Test(nft, hub_of_the_built_in_network)
+{
+    struct policy policy;
+
+    policy_default(&policy);
+    cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    expect_hub(&policy, "\t\telements = { 10.208.8.0/21 . 10.208.0.2 . 3128 }\n");
+    policy_free(&policy);
+}
+
+Test(nft, hub_is_replaced_whole)
+{
+    struct policy before;
+    struct policy after;
+
+    load(hermes, &before);
+    load(revoked, &after);
+    cr_assert_eq(hub_rules_install(nf, &before, &err), 0, "%s", err.text);
+    nft("add chain inet sallyport policy-0123456789abcdef");
+    nft("add rule inet sallyport policy-0123456789abcdef accept");
+    nft("add set inet sallyport policy-left { type ipv4_addr; }");
+    nft("add rule inet sallyport input jump policy-0123456789abcdef");
+    cr_assert_eq(hub_rules_install(nf, &after, &err), 0, "%s", err.text);
+    expect_hub(&after, revoked_flows);
+    cr_assert_eq(hub_rules_install(nf, &after, &err), 0, "the same again: %s", err.text);
+    expect_hub(&after, revoked_flows);
+    policy_free(&before);
+    policy_free(&after);
+}
+
+Test(nft, hub_check_tells_another_policy)
+{
+    struct policy policy;
+    struct policy other;
+
+    load(hermes, &policy);
+    load(revoked, &other);
+    cr_assert_eq(hub_rules_check(nf, &policy, &err), -ENOENT);
+    cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    cr_assert_eq(hub_rules_check(nf, &policy, &err), 0, "%s", err.text);
+    cr_assert_eq(hub_rules_check(nf, &other, &err), -ENOENT);
+    cr_assert_not_null(strstr(err.text, "; run `sallyport network reload hermes`"), "%s", err.text);
+    policy_free(&policy);
+    policy_free(&other);
+}
+
+/* The largest policy: 32 roles with 64 targets each, the proxy, and a port published twice. */
+Test(nft, hub_of_the_largest_policy)
+{
+    static struct policy_target targets[POLICY_ROLES_MAX][64];
+    static struct policy_publish publish[2] = {{0x7f000001, 80, 8080}, {0x7f000001, 81, 8080}};
+    static struct policy policy;
+
+    policy_default(&policy);
+    policy.roles_count = POLICY_ROLES_MAX;
+    for (unsigned i = 0; i < POLICY_ROLES_MAX; i++) {
+        for (unsigned k = 0; k < 64; k++)
+            targets[i][k] = (struct policy_target){(i + k) % POLICY_ROLES_MAX, (uint16_t)(1000 + k)};
+        policy.roles[i] = (struct policy_role){.addresses = {0x0ad00100 + 8 * i, 0x0ad00105 + 8 * i},
+                                               .reach_proxy = true,
+                                               .targets = targets[i],
+                                               .targets_count = 64,
+                                               .publish = publish,
+                                               .publish_count = 2};
+    }
+    cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    cr_assert_eq(nft_program_output("list sets", 0, output, sizeof(output)), 0);
+    cr_assert_eq(elements_listed(), 1 + 32 * (64 + 1 + 1), "%zu", elements_listed()); /* 1: the set's type */
+    cr_assert_not_null(strstr(output, "10.208.1.0-10.208.1.5 . 10.208.1.8-10.208.1.13 . 1001"));
+    cr_assert_not_null(strstr(output, "10.208.0.1 . 10.208.1.248-10.208.1.253 . 8080"));
+    cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s", err.text);
+}
+
+static const char guard_text[] = "table inet sallyport {\n"
+                                 "\tchain loopback {\n"
+                                 "\t\tip daddr 127.0.0.11 return\n"
+                                 "\t\taccept\n"
+                                 "\t}\n"
+                                 "\n"
+                                 "\tchain output {\n"
+                                 "\t\ttype filter hook output priority filter; policy drop;\n"
+                                 "\t\toif \"lo\" jump loopback\n"
+                                 "\t\toifname \"sp0\" meta nfproto ipv4 meta l4proto tcp accept\n"
+                                 "\t\tmeta l4proto tcp reject with tcp reset\n"
+                                 "\t\treject with icmpx admin-prohibited\n"
+                                 "\t}\n"
+                                 "\n"
+                                 "\tchain input {\n"
+                                 "\t\ttype filter hook input priority filter; policy drop;\n"
+                                 "\t\tiif \"lo\" jump loopback\n"
+                                 "\t\tiifname \"sp0\" meta nfproto ipv4 meta l4proto tcp accept\n"
+                                 "\t}\n"
+                                 "\n"
+                                 "\tchain forward {\n"
+                                 "\t\ttype filter hook forward priority filter; policy drop;\n"
+                                 "\t}\n"
+                                 "}\n";
+
+static const char guard_sp0_text[] = "table inet sallyport {\n"
+                                     "\tchain output {\n"
+                                     "\t\ttype filter hook output priority filter; policy drop;\n"
+                                     "\t\toifname != \"sp0\" accept\n"
+                                     "\t\toifname \"sp0\" meta nfproto ipv4 meta l4proto tcp accept\n"
+                                     "\t\tmeta l4proto tcp reject with tcp reset\n"
+                                     "\t\treject with icmpx admin-prohibited\n"
+                                     "\t}\n"
+                                     "\n"
+                                     "\tchain input {\n"
+                                     "\t\ttype filter hook input priority filter; policy drop;\n"
+                                     "\t\tiifname != \"sp0\" accept\n"
+                                     "\t\tiifname \"sp0\" meta nfproto ipv4 meta l4proto tcp accept\n"
+                                     "\t}\n"
+                                     "\n"
+                                     "\tchain forward {\n"
+                                     "\t\ttype filter hook forward priority filter; policy drop;\n"
+                                     "\t\tiifname != \"sp0\" oifname != \"sp0\" accept\n"
+                                     "\t}\n"
+                                     "}\n";
+
+Test(nft, guard)
+{
+    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+    expect_ruleset(NULL, guard_text);
+}
+
+Test(nft, guard_of_sp0_only)
+{
+    cr_assert_eq(guard_install(nf, true, &err), 0, "%s", err.text);
+    expect_ruleset(NULL, guard_sp0_text);
+}
+
+Test(nft, guard_replaces_whatever_has_its_name)
+{
+    nft("add table inet sallyport");
+    nft("add chain inet sallyport output { type filter hook output priority 5; policy accept; }");
+    cr_assert_eq(guard_install(nf, true, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+    expect_ruleset(NULL, guard_text);
+}
+
+Test(nft, guard_check_accepts_its_own)
+{
+    cr_assert_eq(guard_check(nf, false, &err), -ENOENT);
+    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_check(nf, false, &err), 0, "%s", err.text);
+    nft("add table inet engine");
+    nft("add chain inet engine output { type nat hook output priority -100; }");
+    cr_assert_eq(guard_check(nf, false, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_check(nf, true, &err), -EBADMSG);
+    cr_assert_eq(guard_install(nf, true, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_check(nf, true, &err), 0, "%s", err.text);
+}
+
+/* Each way to weaken the guard from outside, alone. */
+static const char *const tampering[] = {
+    "flush chain inet sallyport input",
+    "flush table inet sallyport",
+    "add chain inet sallyport output { policy accept; }",
+    "add chain inet sallyport forward { policy accept; }",
+    "add table inet sallyport { flags dormant; }",
+    "add chain inet sallyport extra",
+    "add rule inet sallyport output accept",
+    "insert rule inet sallyport output accept",
+    "add rule inet sallyport loopback accept",
+    "flush chain inet sallyport loopback; add rule inet sallyport loopback accept",
+    "flush chain inet sallyport loopback; add rule inet sallyport loopback ip daddr 127.0.0.12 return; "
+    "add rule inet sallyport loopback accept",
+    "flush chain inet sallyport loopback; add rule inet sallyport loopback ip daddr 127.0.0.11 counter "
+    "return; "
+    "add rule inet sallyport loopback accept",
+    "flush chain inet sallyport input; add rule inet sallyport input iif lo jump loopback; "
+    "add rule inet sallyport input meta nfproto ipv4 meta l4proto tcp accept",
+    "flush chain inet sallyport input; add rule inet sallyport input iif lo jump loopback; "
+    "add rule inet sallyport input iifname \"sp*\" meta nfproto ipv4 meta l4proto tcp accept",
+    "flush ruleset",
+};
+
+Test(nft, guard_check_notices_tampering)
+{
+    for (size_t i = 0; i < array_size(tampering); i++) {
+        cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+        cr_assert_eq(guard_check(nf, false, &err), 0, "%s", err.text);
+        nft(tampering[i]);
+        cr_assert_lt(guard_check(nf, false, &err), 0, "%s", tampering[i]);
+        cr_assert_eq(strncmp(err.text, "check the guard: ", 17), 0, "%s", err.text);
+    }
+}
+
+static const char uplink_head[] = "table inet sallyport-hermes {\n"
+                                  "\tset requests {\n"
+                                  "\t\ttype ipv4_addr . ipv4_addr . inet_service\n"
+                                  "\t\tflags constant,interval\n";
+
+static const char uplink_middle[] = "\t}\n"
+                                    "\n"
+                                    "\tset published {\n"
+                                    "\t\ttype ipv4_addr . ipv4_addr . inet_service\n"
+                                    "\t\tflags constant,interval\n";
+
+static const char uplink_chains[] =
+    "\t}\n"
+    "\n"
+    "\tchain from-uplink {\n"
+    "\t\tip saddr . ip daddr . tcp dport @requests accept\n"
+    "\t\tip daddr . ip saddr . tcp sport @published tcp flags != syn / syn,ack accept\n"
+    "\t\tdrop\n"
+    "\t}\n"
+    "\n"
+    "\tchain to-uplink {\n"
+    "\t\tip daddr . ip saddr . tcp sport @requests tcp flags != syn / syn,ack accept\n"
+    "\t\tip saddr . ip daddr . tcp dport @published accept\n"
+    "\t\tmeta l4proto tcp reject with tcp reset\n"
+    "\t\tdrop\n"
+    "\t}\n"
+    "\n"
+    "\tchain prerouting {\n"
+    "\t\ttype filter hook prerouting priority raw; policy accept;\n"
+    "\t\tiifname \"sp-hermes\" jump from-uplink\n"
+    "\t\tiif != \"lo\" ip daddr 10.209.0.0/24 drop\n"
+    "\t\tiif != \"lo\" ip saddr 10.209.0.0/24 drop\n"
+    "\t}\n"
+    "\n"
+    "\tchain input {\n"
+    "\t\ttype filter hook input priority filter; policy accept;\n"
+    "\t\tiifname \"sp-hermes\" jump from-uplink\n"
+    "\t}\n"
+    "\n"
+    "\tchain output {\n"
+    "\t\ttype filter hook output priority filter; policy accept;\n"
+    "\t\toifname \"sp-hermes\" jump to-uplink\n"
+    "\t}\n"
+    "\n"
+    "\tchain forward {\n"
+    "\t\ttype filter hook forward priority filter; policy accept;\n"
+    "\t\tiifname \"sp-hermes\" drop\n"
+    "\t\toifname \"sp-hermes\" drop\n"
+    "\t}\n"
+    "}\n";
+
+static void expect_uplink(const char *requests, const char *published)
+{
+    char expected[4096];
+
+    snprintf(expected, sizeof(expected), "%s%s%s%s%s", uplink_head, requests, uplink_middle, published,
+             uplink_chains);
+    expect_ruleset(NULL, expected);
+}
+
+Test(nft, uplink)
+{
+    struct policy policy;
+
+    load(hermes, &policy);
+    cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    expect_uplink("\t\telements = { 10.209.0.64/26 . 10.209.0.2 . 3128,\n"
+                  "\t\t\t     10.209.0.3 . 10.209.0.2 . 3128 }\n",
+                  "\t\telements = { 10.209.0.1 . 10.209.0.3 . 9119 }\n");
+    policy_free(&policy);
+}
+
+/* With the proxy in a container no request comes to the host; an earlier policy's are gone. */
+Test(nft, uplink_without_proxy)
+{
+    struct policy before;
+    struct policy after;
+
+    load(hermes, &before);
+    load(revoked, &after);
+    cr_assert_eq(uplink_rules_install(nf, &before, &err), 0, "%s", err.text);
+    cr_assert_eq(uplink_rules_install(nf, &after, &err), 0, "%s", err.text);
+    expect_uplink("", "");
+    policy_free(&before);
+    policy_free(&after);
+}
+
+Test(nft, uplink_is_removed_alone)
+{
+    struct policy policy;
+
+    load(hermes, &policy);
+    nft("add table inet sallyport-other");
+    cr_assert_eq(uplink_rules_remove(nf, "hermes", &err), 0, "absent: %s", err.text);
+    cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    cr_assert_eq(uplink_rules_remove(nf, "hermes", &err), 0, "%s", err.text);
+    expect_ruleset(NULL, "table inet sallyport-other {\n}\n");
+    policy_free(&policy);
+}
+
+/* The failures of a transaction: each is an error, none is waited for, the socket goes on working. */
+
+Test(nft, refused_request_is_named, .timeout = 5)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nft_table table = {.batch = batch, .name = "half"};
+
+    nft_begin(batch, 0);
+    nft_table_add(&table);
+    nft_rule(&table, "missing", nft_accept());
+    nft_chain_add(&table, "present");
+    nft_chain_add(&table, "another");
+    cr_assert_eq(nft_commit(nf, batch, &err), -ENOENT);
+    cr_assert_eq(strncmp(err.text, "add nftables rule", 17), 0, "%s", err.text);
+    expect_ruleset(NULL, "");
+    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+    expect_ruleset(NULL, guard_text);
+}
+
+Test(nft, stale_generation_is_refused, .timeout = 5)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nft_table table = {.batch = batch, .name = "late"};
+    uint32_t generation = 0;
+
+    cr_assert_eq(nft_generation(nf, &generation, &err), 0, "%s", err.text);
+    nft("add table inet first");
+    nft_begin(batch, generation);
+    nft_table_add(&table);
+    cr_assert_eq(nft_commit(nf, batch, &err), -ERESTART);
+    expect_ruleset(NULL, "table inet first {\n}\n");
+    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+}
+
+Test(nft, no_permission_is_an_error, .timeout = 5)
+{
+    struct netlink *powerless = NULL;
+
+    cr_assert_eq(seteuid(65534), 0);
+    cr_assert_eq(netlink_open(NETLINK_NETFILTER, &powerless, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(powerless, false, &err), -EPERM);
+    cr_assert_eq(strncmp(err.text, "install the guard: ", 19), 0, "%s", err.text);
+    netlink_close(powerless);
+}
