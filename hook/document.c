@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A string that starts so stands for an integer that jansson cannot hold. A document that already has such a
- * string is refused: it could only be there to forge one. */
+/* A string that starts so stands for an integer that jansson cannot hold. A document that has strings which
+ * start with its first character (DEL, which nothing needs) is refused: they could be there to forge one. */
 static const char BIG[] = "\x7fsallyport-integer:";
 static const size_t BIG_LENGTH = sizeof(BIG) - 1;
 
@@ -51,33 +51,43 @@ static bool in_number(char c)
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
-static size_t number_token(const char *text, size_t length)
+/* The length of the token that starts at `text`: a string, a number, or one character of anything else. */
+static size_t token_length(const char *text, size_t length)
 {
     size_t i = 0;
 
+    if (text[0] == '"')
+        return string_token(text, length);
     while (i < length && in_number(text[i]))
         i++;
-    return i;
+    return i > 0 ? i : 1;
 }
 
-/* Whether the number token is an integer that a signed 64-bit integer cannot hold. */
+/* Whether the number token is a JSON integer that a signed 64-bit integer cannot hold. */
 static bool too_big(const char *token, size_t length)
 {
     char digits[32];
+    size_t sign = token[0] == '-' ? 1 : 0;
 
-    if (length < 19 || length >= sizeof(digits) || memchr(token, '.', length) != NULL ||
-        memchr(token, 'e', length) != NULL || memchr(token, 'E', length) != NULL)
+    if (length < 19 || length >= sizeof(digits))
         return false;
     memcpy(digits, token, length);
     digits[length] = '\0';
+    if (digits[sign] == '0' || strspn(digits + sign, "0123456789") != length - sign)
+        return false;
     errno = 0;
     (void)strtoll(digits, NULL, 10);
     return errno == ERANGE;
 }
 
-static bool append_number(struct buffer *out, const char *token, size_t length)
+/* `rest` characters follow the token: a number in the place of a key stays one, and an error. */
+static bool append_number(struct buffer *out, const char *token, size_t length, size_t rest)
 {
-    if (!too_big(token, length))
+    size_t next = length;
+
+    while (next < length + rest && strchr(" \t\r\n", token[next]) != NULL && token[next] != '\0')
+        next++;
+    if (!too_big(token, length) || (next < length + rest && token[next] == ':'))
         return append(out, token, length);
     return append(out, "\"", 1) && append(out, BIG, BIG_LENGTH) && append(out, token, length) &&
            append(out, "\"", 1);
@@ -87,15 +97,10 @@ static bool append_number(struct buffer *out, const char *token, size_t length)
 static bool hide_big_integers(const char *text, size_t length, struct buffer *out)
 {
     for (size_t i = 0; i < length;) {
-        size_t token = 1;
-        bool ok = true;
+        size_t token = token_length(text + i, length - i);
+        bool ok = in_number(text[i]) ? append_number(out, text + i, token, length - i - token)
+                                     : append(out, text + i, token);
 
-        if (text[i] == '"')
-            ok = append(out, text + i, token = string_token(text + i, length - i));
-        else if (in_number(text[i]))
-            ok = append_number(out, text + i, token = number_token(text + i, length - i));
-        else
-            ok = append(out, text + i, token);
         if (!ok)
             return false;
         i += token;
@@ -107,7 +112,7 @@ static bool hide_big_integers(const char *text, size_t length, struct buffer *ou
 static bool show_big_integers(const char *text, size_t length, struct buffer *out)
 {
     for (size_t i = 0; i < length;) {
-        size_t token = text[i] == '"' ? string_token(text + i, length - i) : 1;
+        size_t token = token_length(text + i, length - i);
         bool ok = true;
 
         if (token > BIG_LENGTH + 2 && memcmp(text + i + 1, BIG, BIG_LENGTH) == 0)
@@ -121,10 +126,25 @@ static bool show_big_integers(const char *text, size_t length, struct buffer *ou
     return true;
 }
 
-/* Whether a string of the document could be taken for a stand-in. No encoder escapes its letters. */
+/* Whether the string token starts with DEL, in one of the two ways in which JSON can spell it. */
+static bool starts_like_stand_in(const char *token, size_t length)
+{
+    static const char ESCAPED[] = "\"\\u007f";
+
+    return (length > 1 && token[1] == BIG[0]) ||
+           (length >= strlen(ESCAPED) && strncasecmp(token, ESCAPED, strlen(ESCAPED)) == 0);
+}
+
 static bool has_stand_in(const char *text, size_t length)
 {
-    return memmem(text, length, BIG + 1, BIG_LENGTH - 1) != NULL;
+    for (size_t i = 0; i < length;) {
+        size_t token = token_length(text + i, length - i);
+
+        if (text[i] == '"' && starts_like_stand_in(text + i, token))
+            return true;
+        i += token;
+    }
+    return false;
 }
 
 int document_parse(const char *text, size_t length, const char *name, json_t **ret, struct error *err)
@@ -137,7 +157,7 @@ int document_parse(const char *text, size_t length, const char *name, json_t **r
     if (length == 0)
         return error_set(err, 0, "parse %s: it is empty", name);
     if (has_stand_in(text, length))
-        return error_set(err, 0, "parse %s: it holds the reserved text \"%s\"", name, BIG + 1);
+        return error_set(err, 0, "parse %s: a string starts with the control character DEL", name);
     if (!hide_big_integers(text, length, &plain)) {
         free(plain.text);
         return error_set(err, ENOMEM, "parse %s", name);
