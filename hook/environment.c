@@ -70,11 +70,12 @@ static int set_proxies(json_t *env, const struct policy *policy, struct error *e
     snprintf(value, sizeof(value), "http://%s:%u", address, policy->proxy_port);
     for (size_t i = 0; i < array_size(PROXIES); i++) {
         long at = find(env, PROXIES[i]);
-        const char *old = at < 0 ? NULL : json_string_value(json_array_get(env, (size_t)at));
-        int result = 0;
+        const char *old =
+            at < 0 ? NULL : json_string_value(json_array_get(env, (size_t)at)) + strlen(PROXIES[i]) + 1;
+        bool keep = old != NULL && names_proxy(old, address, policy->proxy_port);
+        /* Also where it is kept: an earlier duplicate is what getenv(3) would find. */
+        int result = set(env, PROXIES[i], keep ? old : value, err);
 
-        if (old == NULL || !names_proxy(old + strlen(PROXIES[i]) + 1, address, policy->proxy_port))
-            result = set(env, PROXIES[i], value, err);
         if (result < 0)
             return result;
     }
