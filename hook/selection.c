@@ -13,7 +13,7 @@ static int check_name(const char *what, const char *name, struct error *err)
     if (name == NULL || policy_name_valid(name))
         return 0;
     error_set(err, 0, "%s `%s` is not a name", what, name);
-    return error_advise(err, "use 1 to 12 of a-z, 0-9 and -, not starting with -");
+    return error_advise(err, "use " POLICY_NAME_RULE);
 }
 
 int selection_check_pin(const struct selection *pin, struct error *err)

@@ -20,12 +20,18 @@ static bool id_valid(const char *id)
     return true;
 }
 
+static int refuse(struct error *err, const char *what)
+{
+    error_set(err, 0, "read state: %s", what);
+    return error_advise(err, "standard input must be the state that an OCI runtime gives its hooks");
+}
+
 static int read_stage(const json_t *document, enum state_stage *ret, struct error *err)
 {
     const char *status = json_string_value(json_object_get(document, "status"));
 
     if (status == NULL)
-        return error_set(err, 0, "read state: `status` is missing or not a string");
+        return refuse(err, "`status` is missing or not a string");
     if (strcmp(status, "creating") == 0 || strcmp(status, "created") == 0)
         *ret = STATE_ATTACH;
     else if (strcmp(status, "stopped") == 0)
@@ -42,10 +48,9 @@ static int read_pid(const json_t *document, pid_t *ret, struct error *err)
     const json_t *pid = json_object_get(document, "pid");
 
     if (!json_is_integer(pid))
-        return error_set(err, 0, "read state: `pid` is missing or not an integer");
+        return refuse(err, "`pid` is missing or not an integer");
     if (json_integer_value(pid) <= 1 || json_integer_value(pid) > INT_MAX)
-        return error_set(err, 0, "read state: pid %lld cannot be a container's process",
-                         (long long)json_integer_value(pid));
+        return refuse(err, "`pid` cannot be a container's process");
     *ret = (pid_t)json_integer_value(pid);
     return 0;
 }
@@ -55,7 +60,7 @@ static int read_annotations(const json_t *document, const json_t **ret, struct e
     const json_t *annotations = json_object_get(document, "annotations");
 
     if (annotations != NULL && !json_is_null(annotations) && !json_is_object(annotations))
-        return error_set(err, 0, "read state: `annotations` is not an object");
+        return refuse(err, "`annotations` is not an object");
     *ret = json_is_object(annotations) ? annotations : NULL;
     return 0;
 }
@@ -69,9 +74,9 @@ int state_read(const json_t *document, struct state *ret, struct error *err)
     int result = 0;
 
     if (state.id == NULL || !id_valid(state.id))
-        return error_set(err, 0, "read state: `id` is missing or not a container id");
+        return refuse(err, "`id` is missing or not a container id");
     if (state.bundle == NULL || state.bundle[0] != '/')
-        return error_set(err, 0, "read state: `bundle` is missing or not an absolute path");
+        return refuse(err, "`bundle` is missing or not an absolute path");
     result = read_stage(document, &state.stage, err);
     if (result == 0)
         result = read_annotations(document, &state.annotations, err);
