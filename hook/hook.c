@@ -124,7 +124,8 @@ static int run(const struct selection *pin, struct error *err)
         result = document_parse(text, length, "standard input", &document, err);
     if (result < 0)
         return result;
-    if (json_object_get(document, "process") != NULL || json_object_get(document, "root") != NULL)
+    /* Not by `root`: crun's states have one too. */
+    if (json_object_get(document, "process") != NULL && json_object_get(document, "status") == NULL)
         return run_edit(pin, document, err);
     if (length > STATE_SIZE_MAX)
         return error_set(err, EFBIG, "read state: more than %d bytes", STATE_SIZE_MAX);
