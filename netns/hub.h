@@ -7,11 +7,16 @@
  * Theory of operation. A hub is built in an anonymous namespace by a forked child (under a lock, sysctls
  * first, then rules, then the uplink) and is bound to /run/netns/sallyport-<network> last: who finds it
  * there finds it complete. The rules live in a chain named after the policy's digest, so that "is the hub
- * at this policy?" is one question to the kernel. */
+ * at this policy?" is one question to the kernel. What a hub can never change (subnet, proxy's address) is
+ * the alias of its `lo`. */
 #pragma once
 
 #include "base/error.h"
+#include "netns/link.h"
 #include "policy/policy.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #define HUB_TABLE "sallyport"
 
@@ -20,19 +25,42 @@
 int hub_open(const char *network, struct error *err);
 
 /* Opens the hub, made first if there is none. Checks that its rules are those of `policy`; if not, the
- * error tells to run `sallyport network reload`.
+ * error (-ESTALE) tells to run `sallyport network reload`.
  *
  * `host_netns`: the host's namespace, where the uplink ends. The caller's thread is in that namespace, is
  * the only thread, and is there again on return. Returns a descriptor of the hub. */
 int hub_ensure(const struct policy *policy, int host_netns, struct error *err);
 
 /* Replaces the hub's rules, and the uplink's, by those of `policy`: one nftables transaction in each
- * namespace. Refuses if a live member would change its role, or the subnet or the proxy changed. */
+ * namespace. Makes or repairs the uplink where the policy needs one, removes it where it does not. Refuses if
+ * a live member would change its role (-EBUSY), or the subnet or the proxy's address or place changed. */
 int hub_reload(const struct policy *policy, int host_netns, struct error *err);
 
 /* Takes the hub down: every link, the uplink with its table, rule and route, then the mount and the file.
  * A network that is not up is not an error. */
 int hub_remove(const char *network, int host_netns, struct error *err);
 
-/* Checks that the hub at `netns` runs the rules of `policy`. */
+/* Checks that the hub at `netns` runs the rules of `policy`: -ESTALE if not. */
 int hub_check(const struct policy *policy, int netns, struct error *err);
+
+struct hub_member {
+    uint32_t address;
+    char role[POLICY_NAME_SIZE]; /* empty while it is being attached */
+    char id[LINK_ALTNAME_SIZE];  /* the container's; long ones as in netns/member.h; empty as above */
+    char link[IFNAMSIZ];         /* the hub's end */
+    bool host;                   /* this is the uplink, not a container; role and id are empty */
+    bool up;
+    uint64_t sent_bytes; /* as the member sees it */
+    uint64_t sent_packets;
+    uint64_t received_bytes;
+    uint64_t received_packets;
+};
+
+/* Reads who is attached, by address. *ret_members is for the caller to free. */
+int hub_members(int netns, struct hub_member **ret_members, size_t *ret_count, struct error *err);
+
+/* What the hub refused since its rules were last replaced. */
+int hub_refused(int netns, uint64_t *ret_packets, uint64_t *ret_bytes, struct error *err);
+
+/* Calls `each` with the name of every network that is up; a negative return ends it and is returned. */
+int hub_list(int (*each)(const char *network, void *data), void *data, struct error *err);

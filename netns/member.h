@@ -7,12 +7,14 @@
 #pragma once
 
 #include "base/error.h"
+#include "netns/link.h"
 #include "policy/policy.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define MEMBER_LINK "sp0"
+#define MEMBER_ALTNAME_PREFIX "c-" /* of the hub link's altname, before the container's id */
 
 struct member_request {
     const struct policy *policy;
@@ -20,17 +22,23 @@ struct member_request {
     const char *id; /* the container's id, whole */
     int hub;        /* namespace descriptors, all borrowed */
     int netns;
-    int host_netns;
+    int host_netns; /* the caller's thread, the only one, is there, and is again on return */
 };
 
 /* Attaches the member. A fixed address that a dying predecessor still holds is waited for, at most 5 s; one
- * that a live container holds is refused, naming it. On failure everything this call made is gone again.
+ * that a live container holds is refused, naming it, and so is an id that is attached already. While this
+ * works the network can be neither reloaded nor taken down (netns/pin.h).
  *
+ * On failure everything this call made is gone again, but for the guard, which denies and does not harm.
  * *ret_address: the address the member got. */
 int member_attach(const struct member_request *request, uint32_t *ret_address, struct error *err);
 
 /* Deletes the hub link of the container, found by its altname. None is not an error. */
 int member_detach(int hub, const char *id, struct error *err);
+
+/* The altname of the container's hub link: "c-<id>", or for an id of more than 120 characters its beginning
+ * and a 128-bit hash. (Who can choose ids can make two that collide; the second is then refused.) */
+void member_altname(const char *id, char ret_altname[LINK_ALTNAME_SIZE]);
 
 /* What a member's namespace looks like before or after attach. */
 struct member_links {
@@ -42,3 +50,12 @@ struct member_links {
 
 /* Reads the links of `netns`. `hub` may be -1: then `sealed` stays false. */
 int member_inspect(int netns, int hub, struct member_links *ret, struct error *err);
+
+/* Deletes every foreign link of the namespace, and every route and routing rule that neither the kernel nor
+ * member_attach made. One that cannot be deleted (a physical device) is an error. */
+int member_remove_foreign(int netns, struct error *err);
+
+/* Checks a member just before its first instruction: sp0 is up, leads to the hub and has the address of its
+ * hub link, which belongs to the role; the guard is as it was installed; and (but for the proxy and roles
+ * that keep their other links) there is no other link, no other route and no other routing rule than ours. */
+int member_verify(const struct member_request *request, struct error *err);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 bool namespace_same(int a, int b)
 {
@@ -72,4 +73,9 @@ int namespace_sysctl(const char *name, const char *value, struct error *err)
         return error_set(err, errno, "open %s", path);
     result = file_write_all(fd, value, strlen(value));
     return result < 0 ? error_set(err, -result, "write %s to %s", value, path) : 0;
+}
+
+bool namespace_has_ipv6(void)
+{
+    return access("/proc/sys/net/ipv6", F_OK) == 0;
 }

@@ -26,3 +26,6 @@ int namespace_enter(int netns, struct error *err);
 
 /* Writes a value below /proc/sys of the namespace that the calling thread is in ("net/ipv4/ip_forward"). */
 int namespace_sysctl(const char *name, const char *value, struct error *err);
+
+/* Whether the kernel speaks IPv6: without it there is nothing to switch off. */
+bool namespace_has_ipv6(void);

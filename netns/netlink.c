@@ -79,6 +79,11 @@ int netlink_open_in(int netns, int own, int protocol, struct netlink **ret, stru
     return result;
 }
 
+int netlink_descriptor(const struct netlink *netlink)
+{
+    return netlink->fd;
+}
+
 void netlink_close(struct netlink *netlink)
 {
     if (netlink == NULL)

@@ -27,6 +27,9 @@ int netlink_open(int protocol, struct netlink **ret, struct error *err);
 /* The same in another namespace; the thread is back in `own` afterwards, or the process is aborted. */
 int netlink_open_in(int netns, int own, int protocol, struct netlink **ret, struct error *err);
 
+/* The socket itself, for the few things that have no message. Borrowed. */
+int netlink_descriptor(const struct netlink *netlink);
+
 void netlink_close(struct netlink *netlink);
 void netlink_close_at(struct netlink **netlink);
 #define cleanup_netlink __attribute__((cleanup(netlink_close_at)))

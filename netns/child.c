@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/child.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+struct report {
+    int result;
+    struct error error;
+};
+
+/* Less than PIPE_BUF, so that the pipe takes it whole or not at all. */
+_Static_assert(sizeof(struct report) < 4096, "a report must be written atomically");
+
+__attribute__((noreturn)) static void child(int (*work)(void *data, struct error *err), void *data, int to)
+{
+    struct report report = {0};
+
+    report.result = work(data, &report.error);
+    signal(SIGPIPE, SIG_IGN); /* nobody listens any more: the end is the same */
+    _exit(write(to, &report, sizeof(report)) == (ssize_t)sizeof(report) ? 0 : 1);
+}
+
+static ssize_t read_report(int from, struct report *report)
+{
+    ssize_t n = 0;
+
+    do
+        n = read(from, report, sizeof(*report));
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+int child_run(int (*work)(void *data, struct error *err), void *data, struct error *err)
+{
+    int ends[2] = {-1, -1};
+    struct report report;
+    ssize_t n = 0;
+    pid_t pid = 0;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_set(err, errno, "make a pipe");
+    pid = fork();
+    if (pid < 0) {
+        n = errno;
+        close(ends[0]);
+        close(ends[1]);
+        return error_set(err, (int)n, "fork");
+    }
+    if (pid == 0)
+        child(work, data, ends[1]);
+    close(ends[1]);
+    n = read_report(ends[0], &report);
+    close(ends[0]);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    if (n != (ssize_t)sizeof(report))
+        return error_set(err, ECHILD, "the child that worked in another namespace died");
+    if (report.result < 0)
+        *err = report.error;
+    return report.result;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Work in a child process: for what cannot be undone in our own (a new network namespace, another mount
+ * namespace). The child has a copy of everything; only its result and its error come back. */
+#pragma once
+
+#include "base/error.h"
+
+/* Runs `work` in a forked child and waits for its end. The caller is single-threaded.
+ *
+ * Returns what `work` returned, with its error; -ECHILD if the child died instead. */
+int child_run(int (*work)(void *data, struct error *err), void *data, struct error *err);

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/hub.h"
+
+#include "base/cleanup.h"
+#include "netns/child.h"
+#include "netns/hub_rules.h"
+#include "netns/member.h"
+#include "netns/namespace.h"
+#include "netns/netlink.h"
+#include "netns/pin.h"
+#include "netns/uplink.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What stays the same for a hub's whole life, as text for its `lo` and for the administrator. */
+static void identity(const struct policy *policy, char text[LINK_ALIAS_SIZE])
+{
+    char subnet[16];
+    char proxy[16];
+
+    snprintf(text, LINK_ALIAS_SIZE, "subnet %s/%u, proxy %s at %s",
+             policy_format_address(policy->subnet, subnet), policy->prefix,
+             policy_format_address(policy->proxy_address, proxy),
+             policy->proxy_at == POLICY_PROXY_AT_HOST ? "host" : "member");
+}
+
+/* Everything the hub relies on, in `all` and `default`, before it has a link: new namespaces inherit the
+ * host's defaults (rp_filter=2 and route_localnet=1 were seen). */
+static int set_sysctls(struct error *err)
+{
+    static const struct {
+        const char *key;
+        const char *value;
+    } settings[] = {
+        {"rp_filter", "1"}, /* a member can only send from its own address: the hub has a /32 route to it */
+        {"accept_local", "0"},
+        {"route_localnet", "0"},
+        {"proxy_arp", "0"},
+        {"proxy_arp_pvlan", "0"},
+        {"accept_source_route", "0"},
+        {"accept_redirects", "0"},
+        {"send_redirects", "0"},
+        {"bc_forwarding", "0"},
+        {"src_valid_mark", "0"},
+        {"log_martians", "0"},
+        {"ignore_routes_with_linkdown", "0"}, /* a link's carrier is noticed up to a second late */
+    };
+    static const char *const places[] = {"all", "default"};
+    /* First: it changes others. */
+    int result = namespace_sysctl("net/ipv4/ip_forward", "1", err);
+
+    /* Refusals are errors that reach the agent at once: none is held back by the rate limit of ICMP. */
+    if (result == 0)
+        result = namespace_sysctl("net/ipv4/icmp_ratemask", "0", err);
+    for (size_t place = 0; place < array_size(places) && result == 0; place++) {
+        char path[128];
+
+        for (size_t i = 0; i < array_size(settings) && result == 0; i++) {
+            snprintf(path, sizeof(path), "net/ipv4/conf/%s/%s", places[place], settings[i].key);
+            result = namespace_sysctl(path, settings[i].value, err);
+        }
+        snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", places[place]);
+        if (result == 0 && namespace_has_ipv6())
+            result = namespace_sysctl(path, "1", err);
+    }
+    return result;
+}
+
+static int write_identity(const struct policy *policy, struct error *err)
+{
+    cleanup_netlink struct netlink *netlink = NULL;
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    char text[LINK_ALIAS_SIZE];
+    int result = netlink_open(NETLINK_ROUTE, &netlink, err);
+
+    if (result < 0)
+        return result;
+    identity(policy, text);
+    link_add_alias(batch, LINK_LOOPBACK, text);
+    return netlink_send(netlink, batch, NULL, err);
+}
+
+static int install_rules(const struct policy *policy, struct error *err)
+{
+    cleanup_netlink struct netlink *netfilter = NULL;
+    int result = netlink_open(NETLINK_NETFILTER, &netfilter, err);
+
+    return result < 0 ? result : hub_rules_install(netfilter, policy, err);
+}
+
+struct build {
+    const struct policy *policy;
+    int host_netns;
+};
+
+/* In the child. Whatever fails, the anonymous namespace dies with the child and takes its links along; the
+ * uplink's rules and routing rule are the host's and are removed here. */
+static int build_hub(void *data, struct error *err)
+{
+    const struct build *build = data;
+    const struct policy *policy = build->policy;
+    cleanup_close int hub = -1;
+    struct error undo;
+    int result = 0;
+
+    if (unshare(CLONE_NEWNET) < 0)
+        return error_set(err, errno, "make a network namespace");
+    hub = namespace_open_own(err);
+    if (hub < 0)
+        return hub;
+    result = set_sysctls(err);
+    if (result == 0)
+        result = write_identity(policy, err);
+    if (result == 0)
+        result = install_rules(policy, err);
+    if (result == 0 && uplink_needed(policy))
+        result = uplink_ensure(policy, hub, build->host_netns, err);
+    if (result < 0)
+        return result;
+    result = pin_set(policy->network, err);
+    if (result < 0)
+        uplink_remove(policy->network, build->host_netns, &undo);
+    return result;
+}
+
+/* Opens the hub or makes it, under the lock: somebody else may have been faster. */
+static int make(const struct policy *policy, int host_netns, struct error *err)
+{
+    struct build build = {.policy = policy, .host_netns = host_netns};
+    cleanup_close int lock = pin_lock(true, err);
+    int hub = -1;
+    int result = 0;
+
+    if (lock < 0)
+        return lock;
+    hub = pin_open(policy->network, err);
+    if (hub != -ENOENT)
+        return hub;
+    result = child_run(build_hub, &build, err);
+    if (result < 0)
+        return error_prefix(err, "bring up network %s", policy->network);
+    return pin_open(policy->network, err);
+}
+
+int hub_open(const char *network, struct error *err)
+{
+    int hub = pin_open(network, err);
+
+    if (hub == -ENOENT)
+        error_advise(err, "the network is not up: run sallyport network up %s", network);
+    return hub;
+}
+
+int hub_check(const struct policy *policy, int netns, struct error *err)
+{
+    cleanup_netlink struct netlink *netfilter = NULL;
+    cleanup_close int own = namespace_open_own(err);
+    int result = own;
+
+    if (result >= 0)
+        result = netlink_open_in(netns, own, NETLINK_NETFILTER, &netfilter, err);
+    if (result < 0)
+        return result;
+    result = hub_rules_check(netfilter, policy, err);
+    if (result == -ENOENT)
+        err->number = ESTALE; /* the hub is there: no caller may take this for "there is none" */
+    return result == -ENOENT ? -ESTALE : result;
+}
+
+int hub_ensure(const struct policy *policy, int host_netns, struct error *err)
+{
+    cleanup_close int hub = pin_open(policy->network, err);
+    int result = 0;
+
+    if (hub == -ENOENT)
+        hub = make(policy, host_netns, err);
+    if (hub < 0)
+        return hub;
+    if (namespace_same(hub, host_netns))
+        return error_set(err, EINVAL, "use the hub of network %s: it is the host's own namespace",
+                         policy->network);
+    result = hub_check(policy, hub, err);
+    return result < 0 ? result : take_fd(&hub);
+}
+
+static int open_route(int netns, struct netlink **ret, struct error *err)
+{
+    cleanup_close int own = namespace_open_own(err);
+
+    return own < 0 ? own : netlink_open_in(netns, own, NETLINK_ROUTE, ret, err);
+}
+
+static int refuse_change(const struct policy *policy, const char *is, const char *wanted, struct error *err)
+{
+    error_set(err, EBUSY, "reload network %s: it is up as %s, and the policy says %s", policy->network, is,
+              wanted);
+    return error_advise(err, "stop its containers and run sallyport network down %s, then up",
+                        policy->network);
+}
+
+static int check_identity(const struct policy *policy, struct netlink *netlink, struct error *err)
+{
+    struct link loopback;
+    char wanted[LINK_ALIAS_SIZE];
+    int result = link_find(netlink, "lo", &loopback, err);
+
+    if (result < 0)
+        return result;
+    identity(policy, wanted);
+    if (strcmp(loopback.alias, wanted) != 0)
+        return refuse_change(policy, loopback.alias, wanted, err);
+    return 0;
+}
+
+static void read_member(const struct link *link, struct hub_member *ret)
+{
+    *ret = (struct hub_member){.host = strcmp(link->alias, UPLINK_ALIAS) == 0,
+                               .up = (link->flags & IFF_UP) != 0,
+                               .sent_bytes = link->received_bytes,
+                               .sent_packets = link->received_packets,
+                               .received_bytes = link->sent_bytes,
+                               .received_packets = link->sent_packets};
+    link_hub_address(link->name, &ret->address);
+    snprintf(ret->link, sizeof(ret->link), "%s", link->name);
+    if (!ret->host && policy_name_valid(link->alias))
+        snprintf(ret->role, sizeof(ret->role), "%.12s", link->alias);
+    for (size_t i = 0; i < link->altnames_count; i++)
+        if (strncmp(link->altnames[i], MEMBER_ALTNAME_PREFIX, strlen(MEMBER_ALTNAME_PREFIX)) == 0)
+            snprintf(ret->id, sizeof(ret->id), "%s", link->altnames[i] + strlen(MEMBER_ALTNAME_PREFIX));
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct hub_member *first = a;
+    const struct hub_member *second = b;
+
+    return (first->address > second->address) - (first->address < second->address);
+}
+
+static int list_members(struct netlink *netlink, struct hub_member **ret_members, size_t *ret_count,
+                        struct error *err)
+{
+    cleanup_free struct link *links = NULL;
+    struct hub_member *members = NULL;
+    size_t links_count = 0;
+    size_t count = 0;
+    uint32_t address = 0;
+    int result = link_list(netlink, &links, &links_count, err);
+
+    if (result < 0)
+        return result;
+    members = calloc(links_count + 1, sizeof(*members));
+    if (members == NULL)
+        return error_set(err, ENOMEM, "list members");
+    for (size_t i = 0; i < links_count; i++)
+        if (links[i].group == LINK_GROUP && link_hub_address(links[i].name, &address))
+            read_member(&links[i], &members[count++]);
+    qsort(members, count, sizeof(*members), by_address);
+    *ret_members = members;
+    *ret_count = count;
+    return 0;
+}
+
+int hub_members(int netns, struct hub_member **ret_members, size_t *ret_count, struct error *err)
+{
+    cleanup_netlink struct netlink *netlink = NULL;
+    int result = open_route(netns, &netlink, err);
+
+    return result < 0 ? result : list_members(netlink, ret_members, ret_count, err);
+}
+
+/* A member keeps its address for life, so an address must not come to mean another role under it. */
+static int check_members(const struct policy *policy, struct netlink *netlink, struct error *err)
+{
+    cleanup_free struct hub_member *members = NULL;
+    size_t count = 0;
+    int result = list_members(netlink, &members, &count, err);
+
+    if (result < 0)
+        return result;
+    for (size_t i = 0; i < count; i++) {
+        const struct policy_role *role = policy_role_of(policy, members[i].address);
+        char address[16];
+
+        if (members[i].host || members[i].role[0] == '\0' ||
+            (role != NULL && strcmp(role->name, members[i].role) == 0))
+            continue;
+        error_set(err, EBUSY,
+                  "reload network %s: container %.12s has %s as role %s, and the policy gives it to %s",
+                  policy->network, members[i].id, policy_format_address(members[i].address, address),
+                  members[i].role, role != NULL ? role->name : "nobody");
+        return error_advise(err, "stop that container, or leave its role's addresses as they are");
+    }
+    return 0;
+}
+
+/* The hub first: it is the wall. If the uplink fails afterwards the hub already decides by the new policy;
+ * the host's table still is the old one (or none, while the uplink is not up), which opens nothing that the
+ * hub does not: at worst a new proxy port or published port does not work until the reload is repeated. */
+static int apply(const struct policy *policy, int hub, int host_netns, struct error *err)
+{
+    cleanup_netlink struct netlink *netfilter = NULL;
+    cleanup_close int own = namespace_open_own(err);
+    int result = own;
+
+    if (result >= 0)
+        result = netlink_open_in(hub, own, NETLINK_NETFILTER, &netfilter, err);
+    if (result < 0)
+        return result;
+    result = hub_rules_install(netfilter, policy, err);
+    if (result < 0)
+        return result;
+    if (uplink_needed(policy))
+        result = uplink_ensure(policy, hub, host_netns, err);
+    else
+        result = uplink_remove(policy->network, host_netns, err);
+    if (result < 0)
+        error_advise(err, "the hub has the new policy, its uplink does not: repeat the reload");
+    return result;
+}
+
+int hub_reload(const struct policy *policy, int host_netns, struct error *err)
+{
+    cleanup_netlink struct netlink *netlink = NULL;
+    cleanup_close int lock = pin_lock(true, err);
+    cleanup_close int hub = -1;
+    int result = 0;
+
+    if (lock < 0)
+        return lock;
+    hub = hub_open(policy->network, err);
+    if (hub < 0)
+        return hub;
+    result = open_route(hub, &netlink, err);
+    if (result == 0)
+        result = check_identity(policy, netlink, err);
+    if (result == 0)
+        result = check_members(policy, netlink, err);
+    return result < 0 ? result : apply(policy, hub, host_netns, err);
+}
+
+int hub_remove(const char *network, int host_netns, struct error *err)
+{
+    cleanup_netlink struct netlink *netlink = NULL;
+    cleanup_close int lock = pin_lock(true, err);
+    cleanup_close int hub = -1;
+    int result = 0;
+
+    if (lock < 0)
+        return lock;
+    hub = pin_open(network, err);
+    if (hub < 0 && hub != -ENOENT)
+        return hub;
+    /* The links by hand: a process that is still in the hub would keep it, and them. */
+    if (hub >= 0)
+        result = open_route(hub, &netlink, err);
+    if (result == 0 && hub >= 0)
+        result = link_delete_group(netlink, err);
+    if (result == 0)
+        result = uplink_remove(network, host_netns, err);
+    if (result == 0)
+        result = pin_remove(network, err);
+    return result < 0 ? error_prefix(err, "take down network %s", network) : 0;
+}
+
+int hub_refused(int netns, uint64_t *ret_packets, uint64_t *ret_bytes, struct error *err)
+{
+    cleanup_netlink struct netlink *netfilter = NULL;
+    cleanup_close int own = namespace_open_own(err);
+    int result = own;
+
+    if (result >= 0)
+        result = netlink_open_in(netns, own, NETLINK_NETFILTER, &netfilter, err);
+    return result < 0 ? result : hub_rules_refused(netfilter, ret_packets, ret_bytes, err);
+}
+
+int hub_list(int (*each)(const char *network, void *data), void *data, struct error *err)
+{
+    return pin_each(each, data, err);
+}

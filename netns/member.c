@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/member.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "netns/address.h"
+#include "netns/guard.h"
+#include "netns/hash.h"
+#include "netns/hub.h"
+#include "netns/member_state.h"
+#include "netns/namespace.h"
+#include "netns/netlink.h"
+#include "netns/pin.h"
+#include "netns/route.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { ID_MAX = 120, ID_KEPT = 80 }; /* of an id in an altname: as it is, and before its hash */
+
+struct attach {
+    const struct member_request *request;
+    struct netlink *hub;
+    struct netlink *member;
+    struct link link; /* the hub's end; index 0 while there is none */
+    uint32_t address;
+    char altname[LINK_ALTNAME_SIZE];
+};
+
+void member_altname(const char *id, char ret_altname[LINK_ALTNAME_SIZE])
+{
+    char digits[HASH_128_SIZE];
+    size_t length = strlen(id);
+
+    if (length <= ID_MAX) {
+        snprintf(ret_altname, LINK_ALTNAME_SIZE, MEMBER_ALTNAME_PREFIX "%s", id);
+        return;
+    }
+    hash_128(id, length, digits);
+    snprintf(ret_altname, LINK_ALTNAME_SIZE, MEMBER_ALTNAME_PREFIX "%.*s~%s", ID_KEPT, id, digits);
+}
+
+/* In the member, before anything else. */
+static int install_guard(const struct attach *attach, struct error *err)
+{
+    cleanup_netlink struct netlink *netfilter = NULL;
+    int result = netlink_open(NETLINK_NETFILTER, &netfilter, err);
+
+    return result < 0 ? result : guard_install(netfilter, member_keeps_links(attach->request), err);
+}
+
+/* No link that comes into being has IPv6; where the member keeps its other links, only ours has none. */
+static int disable_ipv6(const char *link, struct error *err)
+{
+    char path[64];
+
+    if (!namespace_has_ipv6())
+        return 0;
+    snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", link);
+    return namespace_sysctl(path, "1", err);
+}
+
+/* `lo` has IPv6 unless the engine took it away; without it the kernel knows no unreachable route, and none is
+ * needed: every IPv6 destination is unreachable at once. */
+static bool loopback_has_ipv6(void)
+{
+    cleanup_close int fd = open("/proc/sys/net/ipv6/conf/lo/disable_ipv6", O_RDONLY | O_CLOEXEC);
+    char value = '1';
+
+    return fd >= 0 && read(fd, &value, 1) == 1 && value == '0';
+}
+
+static int configure_member(const struct attach *attach, struct error *err)
+{
+    const struct policy *policy = attach->request->policy;
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    int index = attach->link.peer;
+    const struct route subnet = member_subnet_route(policy, attach->address, index);
+    const struct route unreachable = member_unreachable_route(AF_INET);
+    const struct route unreachable6 = member_unreachable_route(AF_INET6);
+    uint8_t mac[LINK_MAC_SIZE];
+
+    link_hub_mac(attach->address, mac);
+    link_add_loopback_up(batch);
+    link_add_up(batch, index, NULL);
+    link_add_address(batch, index, attach->address, RT_SCOPE_UNIVERSE);
+    link_add_neighbour(batch, index, LINK_GATEWAY, mac);
+    route_add(batch, NLM_F_EXCL, &subnet, "add route to the subnet");
+    if (!member_keeps_links(attach->request)) {
+        route_add(batch, NLM_F_REPLACE, &unreachable, "add unreachable default route");
+        if (loopback_has_ipv6())
+            route_add(batch, NLM_F_REPLACE, &unreachable6, "add unreachable IPv6 default route");
+    }
+    return netlink_send(attach->member, batch, NULL, err);
+}
+
+/* The last step: from here on packets pass. */
+static int connect_hub(const struct attach *attach, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    int index = attach->link.index;
+    const struct route member = {.family = AF_INET,
+                                 .type = RTN_UNICAST,
+                                 .table = RT_TABLE_MAIN,
+                                 .destination = attach->address,
+                                 .prefix = 32,
+                                 .index = index};
+    uint8_t mac[LINK_MAC_SIZE];
+
+    link_far_mac(attach->address, mac);
+    link_add_altname(batch, index, attach->altname);
+    link_add_up(batch, index, attach->request->role->name);
+    link_add_neighbour(batch, index, attach->address, mac);
+    route_add(batch, NLM_F_EXCL, &member, "add route to the member");
+    return netlink_send(attach->hub, batch, NULL, err);
+}
+
+/* With the thread in the member's namespace, where sysctls are written. */
+static int attach_inside(struct attach *attach, struct error *err)
+{
+    const struct member_request *request = attach->request;
+    bool keeps_links = member_keeps_links(request);
+    int result = install_guard(attach, err);
+
+    if (result == 0 && !keeps_links)
+        result = disable_ipv6("default", err);
+    if (result == 0)
+        result = netlink_open(NETLINK_ROUTE, &attach->member, err);
+    if (result == 0)
+        result = address_take(request, attach->altname, attach->hub, attach->member, &attach->link,
+                              &attach->address, err);
+    if (result == 0 && keeps_links)
+        result = disable_ipv6(MEMBER_LINK, err);
+    if (result == 0)
+        result = configure_member(attach, err);
+    if (result == 0)
+        result = connect_hub(attach, err);
+    return result == 0 ? link_notice_carrier(attach->member, MEMBER_LINK, err) : result;
+}
+
+/* The hub that the caller has opened must still be the network's, now that it cannot change any more. */
+static int check_hub(const struct member_request *request, struct error *err)
+{
+    cleanup_close int current = pin_open(request->policy->network, err);
+
+    if (current < 0 && current != -ENOENT)
+        return current;
+    if (current < 0 || !namespace_same(current, request->hub)) {
+        error_set(err, 0, "network %s was taken down meanwhile", request->policy->network);
+        return error_advise(err, "try again");
+    }
+    return hub_check(request->policy, request->hub, err);
+}
+
+static int attach_locked(struct attach *attach, struct error *err)
+{
+    const struct member_request *request = attach->request;
+    struct error ignored;
+    int result = check_hub(request, err);
+
+    if (result == 0)
+        result = netlink_open_in(request->hub, request->host_netns, NETLINK_ROUTE, &attach->hub, err);
+    if (result == 0)
+        result = namespace_enter(request->netns, err);
+    if (result < 0)
+        return result;
+    result = attach_inside(attach, err);
+    if (namespace_enter(request->host_netns, &ignored) < 0)
+        abort(); /* see netlink_open_in */
+    if (result < 0 && attach->link.index != 0)
+        link_delete(attach->hub, attach->link.index, &ignored);
+    return result;
+}
+
+int member_attach(const struct member_request *request, uint32_t *ret_address, struct error *err)
+{
+    struct attach attach = {.request = request};
+    cleanup_close int lock = -1;
+    int result = 0;
+
+    if (request->id[0] == '\0')
+        return error_set(err, 0, "attach a container without an id");
+    member_altname(request->id, attach.altname);
+    lock = pin_lock(false, err);
+    if (lock < 0)
+        return lock;
+    result = attach_locked(&attach, err);
+    netlink_close(attach.member);
+    netlink_close(attach.hub);
+    if (result == 0)
+        *ret_address = attach.address;
+    return result;
+}
+
+int member_detach(int hub, const char *id, struct error *err)
+{
+    cleanup_netlink struct netlink *netlink = NULL;
+    cleanup_close int own = namespace_open_own(err);
+    char altname[LINK_ALTNAME_SIZE];
+    struct link link;
+    int result = own;
+
+    if (result >= 0)
+        result = netlink_open_in(hub, own, NETLINK_ROUTE, &netlink, err);
+    if (result < 0)
+        return result;
+    member_altname(id, altname);
+    result = link_find(netlink, altname, &link, err);
+    if (result == -ENODEV)
+        return 0;
+    if (result == 0)
+        result = link_peer_dying(netlink, &link, err);
+    if (result < 0)
+        return result;
+    /* Nobody can speak from a namespace that is dying, and waiting for it costs the engine 20 ms. */
+    return result == 1 ? 0 : link_delete(netlink, link.index, err);
+}

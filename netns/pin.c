@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/pin.h"
+
+#include "base/cleanup.h"
+#include "netns/child.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#define PIN_DIRECTORY "run/netns" /* without the slash: below a root directory, ours or pid 1's */
+#define PIN_PREFIX "sallyport-"
+#define STATE_DIRECTORY "run/sallyport"
+
+enum {
+    LOCK_WAIT_S = 30,
+    LOCK_POLL_MS = 2,
+    LOCK_ATTEMPTS = 16, /* when the lock file is replaced under our hands */
+};
+
+/* The places of pid 1 where it lives in another mount namespace than we, opened at the first use: later in
+ * its life a hook has given up the capability that looking at pid 1 takes. */
+struct first {
+    bool known;
+    int root;   /* its file tree, for everything but mounting; "/" of our own where it is not elsewhere */
+    int mounts; /* its mount namespace, -1 where it is not elsewhere */
+};
+
+static bool is_elsewhere(int mounts)
+{
+    struct stat first;
+    struct stat own;
+
+    return fstat(mounts, &first) == 0 && stat("/proc/self/ns/mnt", &own) == 0 &&
+           (first.st_dev != own.st_dev || first.st_ino != own.st_ino);
+}
+
+static const struct first *find_first(void)
+{
+    static struct first first = {.root = -1, .mounts = -1};
+
+    if (first.known)
+        return &first;
+    first.mounts = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (first.mounts >= 0 && is_elsewhere(first.mounts))
+        first.root = open("/proc/1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (first.root < 0) {
+        if (first.mounts >= 0)
+            close(first.mounts);
+        first.mounts = -1;
+        first.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    first.known = true;
+    return &first;
+}
+
+static bool is_namespace(int fd)
+{
+    struct statfs file_system;
+
+    return fstatfs(fd, &file_system) == 0 && file_system.f_type == NSFS_MAGIC &&
+           ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
+}
+
+/* Opens what is bound to the path below the directory. */
+static int open_pin(int root, const char *path, struct error *err)
+{
+    cleanup_close int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0)
+        return error_set(err, errno, "open /%s", path);
+    return is_namespace(fd) ? take_fd(&fd)
+                            : error_set(err, ENOENT, "open /%s: not a network namespace", path);
+}
+
+static void make_path(char path[NAME_MAX], const char *network)
+{
+    snprintf(path, NAME_MAX, PIN_DIRECTORY "/" PIN_PREFIX "%s", network);
+}
+
+int pin_open(const char *network, struct error *err)
+{
+    char path[NAME_MAX];
+
+    make_path(path, network);
+    return open_pin(find_first()->root, path, err);
+}
+
+/* Moves to where mounts are made, and to its root directory. */
+static int enter_first(struct error *err)
+{
+    int mounts = find_first()->mounts;
+
+    if (mounts >= 0 && setns(mounts, CLONE_NEWNS) < 0)
+        return error_set(err, errno, "enter the mount namespace of process 1");
+    return chdir("/") == 0 ? 0 : error_set(err, errno, "change to /");
+}
+
+/* Makes /run/netns a shared mount of its own, as `ip netns add` does: a namespace that is bound or unbound
+ * there is so for everybody who has a copy of the mount. */
+static int prepare_directory(struct error *err)
+{
+    cleanup_close int directory = -1;
+
+    if (mkdir(PIN_DIRECTORY, 0755) < 0 && errno != EEXIST)
+        return error_set(err, errno, "make /%s", PIN_DIRECTORY);
+    directory = open(PIN_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (directory < 0)
+        return error_set(err, errno, "open /%s", PIN_DIRECTORY);
+    if (flock(directory, LOCK_EX) < 0) /* ip(8) does the same */
+        return error_set(err, errno, "lock /%s", PIN_DIRECTORY);
+    if (mount("", PIN_DIRECTORY, "none", MS_SHARED | MS_REC, NULL) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return error_set(err, errno, "share the mount /%s", PIN_DIRECTORY);
+    if (mount(PIN_DIRECTORY, PIN_DIRECTORY, "none", MS_BIND | MS_REC, NULL) < 0)
+        return error_set(err, errno, "bind /%s", PIN_DIRECTORY);
+    if (mount("", PIN_DIRECTORY, "none", MS_SHARED | MS_REC, NULL) < 0)
+        return error_set(err, errno, "share the mount /%s", PIN_DIRECTORY);
+    return 0;
+}
+
+int pin_set(const char *network, struct error *err)
+{
+    char path[NAME_MAX];
+    cleanup_close int old = -1;
+    cleanup_close int file = -1;
+    int result = enter_first(err);
+
+    if (result == 0)
+        result = prepare_directory(err);
+    if (result < 0)
+        return result;
+    make_path(path, network);
+    old = open_pin(AT_FDCWD, path, err);
+    if (old >= 0)
+        return error_set(err, EEXIST, "bind /%s", path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return error_set(err, errno, "remove the leftover /%s", path);
+    file = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (file < 0)
+        return error_set(err, errno, "make /%s", path);
+    if (mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) < 0) {
+        result = error_set(err, errno, "bind /%s", path);
+        unlink(path);
+    }
+    return result;
+}
+
+static int remove_pin(void *data, struct error *err)
+{
+    char path[NAME_MAX];
+    int result = enter_first(err);
+
+    if (result < 0)
+        return result;
+    make_path(path, data);
+    while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+        ; /* until nothing is stacked there */
+    if (errno != EINVAL && errno != ENOENT)
+        return error_set(err, errno, "unmount /%s", path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return error_set(err, errno, "remove /%s", path);
+    return 0;
+}
+
+int pin_remove(const char *network, struct error *err)
+{
+    return child_run(remove_pin, (void *)(uintptr_t)network, err);
+}
+
+static void close_directory(DIR **directory)
+{
+    if (*directory != NULL)
+        closedir(*directory);
+}
+
+static int open_directory(DIR **ret, struct error *err)
+{
+    cleanup_close int fd = openat(find_first()->root, PIN_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_set(err, errno, "open /%s", PIN_DIRECTORY);
+    *ret = fdopendir(fd);
+    if (*ret == NULL)
+        return error_set(err, errno, "open /%s", PIN_DIRECTORY);
+    take_fd(&fd);
+    return 0;
+}
+
+int pin_each(int (*each)(const char *network, void *data), void *data, struct error *err)
+{
+    __attribute__((cleanup(close_directory))) DIR *directory = NULL;
+    const struct dirent *entry = NULL;
+    int result = open_directory(&directory, err);
+
+    if (result < 0)
+        return result == -ENOENT ? 0 : result;
+    while ((entry = readdir(directory)) != NULL) {
+        const char *network = entry->d_name + strlen(PIN_PREFIX);
+        cleanup_close int fd = -1;
+        struct error none;
+
+        if (strncmp(entry->d_name, PIN_PREFIX, strlen(PIN_PREFIX)) != 0 || !policy_name_valid(network))
+            continue;
+        fd = pin_open(network, &none);
+        result = fd < 0 ? 0 : each(network, data);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+/* Opens /run/sallyport, made if it is not there: root's alone, since who can open the lock can hold it. */
+static int open_state(struct error *err)
+{
+    int root = find_first()->root;
+    cleanup_close int directory = -1;
+    struct stat status;
+
+    if (mkdirat(root, STATE_DIRECTORY, 0700) < 0 && errno != EEXIST)
+        return error_set(err, errno, "make /%s", STATE_DIRECTORY);
+    directory = openat(root, STATE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (directory < 0 || fstat(directory, &status) < 0)
+        return error_set(err, errno, "open /%s", STATE_DIRECTORY);
+    if (status.st_uid != geteuid()) {
+        error_set(err, 0, "use /%s: it belongs to uid %u", STATE_DIRECTORY, (unsigned)status.st_uid);
+        return error_advise(err, "remove it");
+    }
+    if ((status.st_mode & 077) != 0 && fchmod(directory, 0700) < 0)
+        return error_set(err, errno, "change the mode of /%s", STATE_DIRECTORY);
+    return take_fd(&directory);
+}
+
+static bool before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* A bounded wait: a stopped process with the lock must not hang every container start for ever. */
+static int wait_for_lock(int fd, bool exclusive, struct error *err)
+{
+    int operation = (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
+    struct timespec deadline;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += LOCK_WAIT_S;
+    while (flock(fd, operation) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_set(err, errno, "lock /%s/lock", STATE_DIRECTORY);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (!before(&now, &deadline)) {
+            error_set(err, ETIMEDOUT, "lock /%s/lock", STATE_DIRECTORY);
+            return error_advise(err, "find the process that holds it (lslocks) and end it");
+        }
+        poll(NULL, 0, LOCK_POLL_MS);
+    }
+    return 0;
+}
+
+/* Whether the locked file is still the one that others will find. */
+static bool is_current(int directory, int fd)
+{
+    struct stat named;
+    struct stat held;
+
+    return fstat(fd, &held) == 0 && fstatat(directory, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+int pin_lock(bool exclusive, struct error *err)
+{
+    for (int i = 0; i < LOCK_ATTEMPTS; i++) {
+        cleanup_close int directory = open_state(err);
+        cleanup_close int fd = -1;
+        int result = directory;
+
+        if (result == -ENOENT) /* removed between its making and its opening */
+            continue;
+        if (result < 0)
+            return result;
+        fd = openat(directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 && errno == ENOENT)
+            continue;
+        if (fd < 0)
+            return error_set(err, errno, "open /%s/lock", STATE_DIRECTORY);
+        result = wait_for_lock(fd, exclusive, err);
+        if (result < 0)
+            return result;
+        if (is_current(directory, fd))
+            return take_fd(&fd);
+    }
+    return error_set(err, EAGAIN, "lock /%s/lock: it is being replaced all the time", STATE_DIRECTORY);
+}
