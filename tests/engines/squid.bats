@@ -1,0 +1,462 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The configuration that `sallyport proxy-config squid` makes, in the real squid, as it stands. Three namespaces: the
+# members (one namespace with the address of each role), the proxy's, and the internet, to which every address but the
+# subnet's is routed, so that whatever squid lets through arrives and is seen.
+#
+# A second squid, "control", has the same configuration without the walls behind the lists of hosts. What the
+# first one denies has to pass there, or the denial proves nothing.
+#
+# The subnet is a part of TEST-NET-3: no list of private addresses covers it, only the rule made for it.
+
+load internet
+
+PREFIX=spsq
+MEMBERS=$PREFIX-members
+HOST=$PREFIX-host
+AGENT=203.0.113.192
+AGENT_LAST=203.0.113.254
+GATEWAY=203.0.113.131
+DASHBOARD=203.0.113.132
+NOBODY=203.0.113.140
+SUBNET_HOST=203.0.113.129
+PROXY=203.0.113.130
+CONTROL=203.0.113.133
+
+# Addresses that no allowed name may lead to: those that do arrive somewhere without the walls...
+FORBIDDEN=(
+    10.1.2.3 172.16.0.1 172.31.255.254 192.168.1.1 100.64.0.1 100.127.255.254 169.254.169.254 192.0.0.192 192.88.99.1
+    198.18.0.1 198.19.255.254 240.0.0.1 127.0.0.1 127.255.0.1 0.0.0.0 0.1.2.3 203.0.113.129 203.0.113.130
+    ::1 :: ::ffff:10.1.2.3 ::ffff:127.0.0.1 ::a01:203 64:ff9b::a01:203 64:ff9b:1::1 100::1 1fff:ffff::1 2001::1 2001:10::1
+    2002:a01:203::1 4000::1 5f00::1 fc00::1 fd00:ec2::254 fec0::1
+)
+# ... and those that Linux refuses to connect to anyway.
+UNREACHABLE=(224.0.0.1 239.255.255.250 255.255.255.255 fe80::1 ff02::1)
+
+policy()
+{
+    cat <<EOF
+{
+  "version": 1,
+  "subnet": "203.0.113.128/25",
+  "proxy": { "address": "$PROXY", "port": 3128, "at": "host" },
+  "roles": {
+    "agent": {
+      "addresses": "203.0.113.192/26",
+      "reach": ["proxy"],
+      "hosts": ["Allowed.Example", ".sub.example", "deep.sub.example", ".deeper.sub.example", "other.example:8443",
+                ".forbidden.example", ".rebind.example", "mixed.example", "v6.example", "missing.example", "localhost"]
+    },
+    "gateway":   { "addresses": "$GATEWAY", "reach": ["proxy"], "hosts": ["gateway.example", "allowed.example:8443"] },
+    "dashboard": { "addresses": "$DASHBOARD", "reach": ["proxy"] }
+  }
+}
+EOF
+}
+
+# The name that resolves to the address.
+name_of()
+{
+    echo "x$(tr -- :. -- <<<"$1")x.forbidden.example"
+}
+
+names()
+{
+    local address i
+    echo allowed.example=203.0.113.10 denied.example=203.0.113.66 gateway.example=203.0.113.11
+    echo other.example=203.0.113.12 v6.example=2001:db8::10 mixed.example=203.0.113.10,10.1.2.3
+    echo sub.example=203.0.113.13 {one,two,deep,deeper,x.deeper}.sub.example=203.0.113.14
+    for address in "${FORBIDDEN[@]}" "${UNREACHABLE[@]}"; do
+        echo "$(name_of "$address")=$address"
+    done
+    for ((i = 0; i < 20; i++)); do
+        echo "r$i.rebind.example=203.0.113.20/10.66.0.1"
+    done
+    echo control.rebind.example=203.0.113.20/10.67.0.1
+}
+
+# The lists stay, everything behind them goes.
+without_walls()
+{
+    sed -e "s/^http_port .*/http_port $CONTROL:3128/" -e 's/^pid_filename .*/pid_filename none/' \
+        -e 's/^http_access deny !tunnel$/http_access allow manager/' -e '/^http_access deny forbidden/d' \
+        -e '/^http_access deny subnet$/d' -e '/^http_access deny !resolved$/d' \
+        -e 's/^http_access allow tunnel permitted$/http_access allow permitted/' "$1"
+}
+
+remove_namespaces()
+{
+    local name
+    for name in $MEMBERS $HOST $PREFIX-internet; do
+        ip netns delete $name 2>/dev/null || true
+    done
+}
+
+make_members()
+{
+    ip netns add $HOST
+    ip netns add $MEMBERS
+    ip -n $HOST link set lo up
+    ip -n $MEMBERS link set lo up
+    ip -n $HOST link add $PREFIX-link type veth peer name members netns $MEMBERS
+    ip -n $HOST link set $PREFIX-link up
+    ip -n $MEMBERS link set members up
+    ip -n $HOST address add $PROXY/25 dev $PREFIX-link
+    ip -n $HOST address add $CONTROL/25 dev $PREFIX-link
+    for address in $AGENT $AGENT_LAST $GATEWAY $DASHBOARD $NOBODY $SUBNET_HOST; do
+        ip -n $MEMBERS address add $address/25 dev members
+    done
+}
+
+setup_file()
+{
+    set -e
+    export DIRECTORY PYTHON
+    # Not a wrapper that some machines have in its place: it is started many times.
+    PYTHON=$(python3 -c 'import sys; print(sys.executable)')
+    # A run that was killed may have left these.
+    remove_namespaces
+    DIRECTORY=$(mktemp -d /tmp/sallyport-squid-XXXXXX)
+    mkdir "$DIRECTORY/networks.d" "$DIRECTORY/control" "$DIRECTORY/local"
+    policy >"$DIRECTORY/networks.d/test.json"
+    "${SALLYPORT_BUILD:-$BATS_TEST_DIRNAME/../../build}/tests/engines/squid-config" "$DIRECTORY/networks.d" test \
+        >"$DIRECTORY/squid.conf"
+    without_walls "$DIRECTORY/squid.conf" >"$DIRECTORY/control.conf"
+
+    make_members
+    # shellcheck disable=SC2046 # names are words
+    internet_up $PREFIX "$DIRECTORY" $HOST $(names)
+    ip -n $HOST route add default via 198.51.100.2
+    ip -n $HOST -6 route add default via 2001:db8:ffff::2
+    # What runs on the proxy's machine itself.
+    cp "$DIRECTORY/server.pem" "$DIRECTORY/zone" "$DIRECTORY/local"
+    internet_serve "$DIRECTORY/local" $HOST
+    # And in the subnet, at its host's address, for names that lead there.
+    mkdir "$DIRECTORY/members"
+    cp "$DIRECTORY/server.pem" "$DIRECTORY/zone" "$DIRECTORY/members"
+    internet_serve "$DIRECTORY/members" $MEMBERS
+
+    cp "$DIRECTORY/hosts" "$DIRECTORY/resolv.conf" "$DIRECTORY/control"
+    internet_squid "$DIRECTORY" "$DIRECTORY/squid.conf" $HOST $PROXY 3128
+    internet_squid "$DIRECTORY/control" "$DIRECTORY/control.conf" $HOST $CONTROL 3128
+}
+
+teardown_file()
+{
+    internet_squid_stop "$DIRECTORY"
+    internet_squid_stop "$DIRECTORY/control"
+    internet_stop "$DIRECTORY/local"
+    internet_stop "$DIRECTORY/members"
+    internet_down $PREFIX "$DIRECTORY" $HOST
+    remove_namespaces
+    rm -rf "$DIRECTORY"
+}
+
+setup()
+{
+    arrivals >/dev/null
+    for place in . local members; do
+        : >"$DIRECTORY/$place/arrivals"
+    done
+    cat "$DIRECTORY/queries" >>"$DIRECTORY/all-queries"
+    : >"$DIRECTORY/queries"
+}
+
+# request SOURCE PROXY REQUEST...: see proxy_client.py.
+request()
+{
+    ip netns exec $MEMBERS "$PYTHON" "$BATS_TEST_DIRNAME/proxy_client.py" "$@"
+}
+
+# codes: the status codes among the lines of request, each once.
+codes()
+{
+    cut -d ' ' -f 1 | sort -u | paste -sd ' '
+}
+
+knock()
+{
+    ip netns exec "$1" bash -c 'for port in 80 443 8443; do exec 3<>"/dev/tcp/$1/$port"; done' bash "$2"
+}
+
+# What arrived anywhere since the test began, "ADDRESS PORT" each once. Connections of our own, which arrive behind
+# whatever came before, make sure that it is all written down already.
+arrivals()
+{
+    local port place
+    knock $HOST 198.51.100.99
+    knock $HOST 127.99.99.99
+    knock $MEMBERS 127.99.99.99
+    for port in 80 443 8443; do
+        internet_poll 5 grep -q "^198.51.100.99 $port " "$DIRECTORY/arrivals"
+        for place in local members; do
+            internet_poll 5 grep -q "^127.99.99.99 $port " "$DIRECTORY/$place/arrivals"
+        done
+    done
+    cat "$DIRECTORY"{,/local,/members}/arrivals | grep -Ev '^(198.51.100.99|127.99.99.99) ' | cut -d ' ' -f 1,2 | sort -u
+}
+
+# expect ACTUAL EXPECTED
+expect()
+{
+    if [[ $1 != "$2" ]]; then
+        printf 'expected:\n%s\nbut got:\n%s\n' "$2" "$1"
+        return 1
+    fi
+}
+
+# expect_lines LINE: no other line on standard input than this one.
+expect_lines()
+{
+    expect "$(grep -vxF "$1")" ""
+}
+
+@test "squid parses the configuration without a warning" {
+    run squid -k parse -f "$DIRECTORY/squid.conf"
+    expect "$status" 0
+    expect "$(grep -cE 'WARNING|ERROR|FATAL' <<<"$output")" 0
+    # The check can fail: an entry that is covered by another one is warned about.
+    echo "acl hosts-agent-443 dstdomain -n deep.sub.example" >>"$DIRECTORY/control.conf"
+    run squid -k parse -f "$DIRECTORY/control.conf"
+    grep -qE 'WARNING|ERROR|FATAL' <<<"$output"
+}
+
+@test "an allowed host works end to end, its certificate verified" {
+    run ip netns exec $MEMBERS curl -sS --interface $AGENT --proxy http://$PROXY:3128 --cacert "$DIRECTORY/ca.pem" \
+        https://allowed.example/
+    expect "$output" "hello from allowed.example"
+    expect "$(arrivals)" "203.0.113.10 443"
+    run ip netns exec $MEMBERS curl -sS --interface $GATEWAY --proxy http://$PROXY:3128 --cacert "$DIRECTORY/ca.pem" \
+        https://gateway.example/
+    expect "$output" "hello from gateway.example"
+    run ip netns exec $MEMBERS curl -sS --interface $AGENT --proxy http://$PROXY:3128 --cacert "$DIRECTORY/ca.pem" \
+        https://other.example:8443/
+    expect "$output" "hello from other.example"
+}
+
+@test "the whole pool of a role is that role" {
+    expect "$(request $AGENT_LAST $PROXY allowed.example:443)" "200 allowed.example:443"
+}
+
+@test "an IPv6 host works" {
+    expect "$(request $AGENT $PROXY v6.example:443 | codes)" 200
+    expect "$(arrivals)" "2001:db8::10 443"
+}
+
+@test "a leading dot means the name and its subdomains, and nothing that only ends like it" {
+    expect "$(request $AGENT $PROXY {sub,one.sub,deep.sub,deeper.sub,x.deeper.sub}.example:443 | codes)" 200
+    expect "$(request $AGENT $PROXY {xsub,example,sub.example.denied}.example:443 | codes)" 403
+    expect "$(request $AGENT $PROXY one.allowed.example:443 | codes)" 403
+}
+
+@test "a host that is on no list is denied" {
+    expect "$(request $AGENT $PROXY denied.example:443 | codes)" 403
+    expect "$(arrivals)" ""
+}
+
+@test "each role has its own hosts" {
+    expect "$(request $AGENT $PROXY gateway.example:443 allowed.example:443)" "403 gateway.example:443
+200 allowed.example:443"
+    expect "$(request $GATEWAY $PROXY gateway.example:443 allowed.example:443)" "200 gateway.example:443
+403 allowed.example:443"
+    expect "$(request $DASHBOARD $PROXY gateway.example:443 allowed.example:443 | codes)" 403
+}
+
+@test "a host is allowed at its own port only" {
+    expect "$(request $AGENT $PROXY allowed.example:8443 other.example:443 allowed.example:80 allowed.example:22 | codes)" \
+        403
+    expect "$(arrivals)" ""
+    expect "$(request $GATEWAY $PROXY allowed.example:8443)" "200 allowed.example:8443"
+    expect "$(request $AGENT $PROXY other.example:8443)" "200 other.example:8443"
+}
+
+@test "a source that is no role's is denied, the host's own address too" {
+    expect "$(request $NOBODY $PROXY allowed.example:443 gateway.example:443 | codes)" 403
+    expect "$(request $SUBNET_HOST $PROXY allowed.example:443 gateway.example:443 | codes)" 403
+    expect "$(ip netns exec $HOST "$PYTHON" "$BATS_TEST_DIRNAME/proxy_client.py" $PROXY $PROXY allowed.example:443 | codes)" \
+        403
+    expect "$(arrivals)" ""
+    expect "$(request $AGENT $PROXY allowed.example:443 | codes)" 200
+}
+
+@test "no header changes who asks" {
+    local header
+    for header in X-Forwarded-For Forwarded X-Real-IP Client-IP Via True-Client-IP; do
+        expect "$(request $AGENT $PROXY \
+            "CONNECT gateway.example:443 HTTP/1.1\\r\\nHost: gateway.example\\r\\n$header: $GATEWAY\\r\\n\\r\\n" | codes)" 403
+    done
+    run request $AGENT $PROXY "PROXY TCP4 $GATEWAY $PROXY 1 3128\\r\\nCONNECT gateway.example:443 HTTP/1.1\\r\\n\\r\\n"
+    [[ $output != 200* ]]
+    expect "$(arrivals)" ""
+}
+
+@test "addresses are denied, however they are written" {
+    expect "$(request $AGENT $PROXY 203.0.113.10:443 '[2001:db8::10]:443' '[::ffff:203.0.113.10]:443' 3405803786:443 \
+        0xcb00710a:443 0xcb.0.0x71.10:443 0313.0.0161.012:443 203.0.28938:443 127.0.0.1:443 '[::1]:443' 0:443 \
+        169.254.169.254:443 "$SUBNET_HOST:443" "$PROXY:3128" | codes)" 403
+    expect "$(arrivals)" ""
+}
+
+@test "everything but CONNECT is denied" {
+    local method requests=()
+    for method in GET HEAD POST PUT DELETE OPTIONS TRACE PATCH PURGE PROPFIND X; do
+        requests+=("$method http://allowed.example:443/ HTTP/1.1\\r\\nHost: allowed.example:443\\r\\n\\r\\n")
+    done
+    requests+=("TRACE http://allowed.example:443/ HTTP/1.1\\r\\nMax-Forwards: 0\\r\\n\\r\\n"
+        "GET http://allowed.example/ HTTP/1.1\\r\\nHost: allowed.example\\r\\n\\r\\n"
+        "GET https://allowed.example/ HTTP/1.1\\r\\nHost: allowed.example\\r\\n\\r\\n"
+        "GET ftp://allowed.example:443/ HTTP/1.1\\r\\nHost: allowed.example\\r\\n\\r\\n"
+        "GET http://allowed.example:443/ HTTP/1.0\\r\\n\\r\\n")
+    expect "$(request $AGENT $PROXY "${requests[@]}" | codes)" 403
+    # Squid answers this one itself.
+    expect "$(request $AGENT $PROXY 'OPTIONS http://allowed.example:443/ HTTP/1.1\r\nMax-Forwards: 0\r\n\r\n' | codes)" 501
+    expect "$(arrivals)" ""
+    # Without that wall the same request arrives.
+    request $AGENT $CONTROL "${requests[0]}"
+    expect "$(arrivals)" "203.0.113.10 443"
+}
+
+@test "the cache manager and internal pages are denied" {
+    local requests=("GET http://$PROXY:3128/squid-internal-mgr/info HTTP/1.1\\r\\nHost: $PROXY:3128\\r\\n\\r\\n"
+        "GET /squid-internal-mgr/info HTTP/1.1\\r\\nHost: sallyport-test\\r\\n\\r\\n"
+        "GET http://sallyport-test:3128/squid-internal-mgr/info HTTP/1.1\\r\\nHost: sallyport-test:3128\\r\\n\\r\\n"
+        "GET cache_object://$PROXY/info HTTP/1.0\\r\\n\\r\\n"
+        "GET http://sallyport-test:3128/squid-internal-static/icons/silk/image.png HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
+        "GET http://sallyport-test:3128/squid-internal-periodic/store_digest HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    run request $AGENT $PROXY "${requests[@]}"
+    expect "$(codes <<<"$output")" 403
+    run request $AGENT $CONTROL "${requests[2]}"
+    expect "${output%% *}" 200
+}
+
+@test "requests that two readers might read differently do not reach another host" {
+    local target variants=()
+    for target in allowed.example:443@denied.example:443 allowed.example@denied.example:443 denied.example:443@allowed.example \
+        'denied.example:443#allowed.example:443' 'denied.example:443/allowed.example:443' \
+        'denied.example:443?allowed.example:443' 'denied.example%00.sub.example:443' 'denied.example\\x00.sub.example:443' \
+        'denied.example\\\\.sub.example:443' 'denied.example,allowed.example:443' 'http://denied.example:443/' \
+        https://denied.example https://allowed.example:443@denied.example:443/ allowed.example:443:8443 \
+        allowed.example:65979 allowed.example:-443 '[allowed.example]:443:8443' allowed.example:443,8443 \
+        'denied.example\\t.sub.example:443' 'denied.example;.sub.example:443' 'denied.example&.sub.example:443'; do
+        variants+=("CONNECT $target HTTP/1.1\\r\\nHost: allowed.example:443\\r\\n\\r\\n")
+    done
+    variants+=("CONNECT denied.example:443 HTTP/1.1\\r\\nHost: allowed.example:443\\r\\n\\r\\n"
+        "CONNECT denied.example:443 HTTP/1.1\\r\\nHost: denied.example\\r\\nHost: allowed.example\\r\\n\\r\\n"
+        "CONNECT  denied.example:443 allowed.example:443 HTTP/1.1\\r\\n\\r\\n"
+        "CONNECT denied.example:443\\r\\nCONNECT allowed.example:443 HTTP/1.1\\r\\n\\r\\n"
+        "CONNECT denied.example:443 HTTP/1.1\\nHost: allowed.example\\n\\n"
+        "connect denied.example:443 HTTP/1.1\\r\\n\\r\\n")
+    run request $AGENT $PROXY "${variants[@]}"
+    # Some are read as the allowed host, which is then where they lead.
+    echo "$output"
+    arrivals | expect_lines "203.0.113.10 443"
+    expect "$(grep -c denied "$DIRECTORY/queries")" 0
+    request $AGENT $PROXY allowed.example:443
+    expect "$(arrivals)" "203.0.113.10 443"
+}
+
+@test "other spellings of an allowed host lead to that host" {
+    local target
+    for target in ALLOWED.EXAMPLE:443 allowed.example.:443 allowed.example:0443; do
+        request $AGENT $PROXY "$target"
+    done
+    request $AGENT $PROXY "CONNECT allowed.example:443 HTTP/1.1\\r\\nHost: denied.example:443\\r\\n\\r\\n"
+    expect "$(arrivals)" "203.0.113.10 443"
+    expect "$(grep -c denied "$DIRECTORY/queries")" 0
+}
+
+@test "an allowed name that resolves to a forbidden address is denied" {
+    local address targets=()
+    for address in "${FORBIDDEN[@]}" "${UNREACHABLE[@]}"; do
+        targets+=("$(name_of "$address"):443")
+    done
+    run request $AGENT $PROXY "${targets[@]}" localhost:443
+    expect "$(grep -v '^403 ' <<<"$output")" ""
+    expect "$(arrivals)" ""
+}
+
+@test "without the walls each forbidden address is reached" {
+    local address targets=()
+    for address in "${FORBIDDEN[@]}"; do
+        targets+=("$(name_of "$address"):443")
+    done
+    run request $AGENT $CONTROL "${targets[@]}" localhost:443
+    expect "$(grep -v '^200 ' <<<"$output")" ""
+    # The unspecified addresses arrive at a loopback one and the mapped ones as IPv4, which are both in the list, too.
+    expect "$(arrivals)" "$(printf '%s 443\n' "${FORBIDDEN[@]}" | grep -vE '^(0\.0\.0\.0|::|::ffff:.*) ' | sort -u)"
+    targets=()
+    for address in "${UNREACHABLE[@]}"; do
+        targets+=("$(name_of "$address"):443")
+    done
+    expect "$(request $AGENT $CONTROL "${targets[@]}" | codes)" 503
+}
+
+@test "one forbidden address among several denies the name" {
+    expect "$(request $AGENT $PROXY mixed.example:443 | codes)" 403
+    expect "$(arrivals)" ""
+    expect "$(request $AGENT $CONTROL mixed.example:443 | codes)" 200
+}
+
+@test "an answer that changes between the check and the connection leads nowhere" {
+    local i round targets=() control
+    for ((i = 0; i < 20; i++)); do
+        for round in 1 2 3 4 5 6 7 8; do
+            targets+=("r$i.rebind.example:443")
+        done
+    done
+    # Long enough for every name to expire (negative_dns_ttl) while it is being asked for.
+    REPEAT=12 request $AGENT $CONTROL control.rebind.example:443 >"$DIRECTORY/rebind-control" 3>&- &
+    control=$!
+    REPEAT=12 request $AGENT $PROXY "${targets[@]}" >"$DIRECTORY/rebind"
+    wait "$control"
+    expect "$(arrivals)" "10.67.0.1 443
+203.0.113.20 443"
+    expect "$(codes <"$DIRECTORY/rebind")" "200 403"
+}
+
+@test "a name that does not resolve is denied at once and asked for once" {
+    expect "$(request $AGENT $PROXY missing.example:443 | codes)" 503
+    expect "$(grep -c '^missing.example 1$' "$DIRECTORY/queries")" 1
+}
+
+@test "a denied request asks no name server" {
+    request $AGENT $PROXY secret1.denied.example:443 allowed.example.secret2.example:443 secret3.gateway.example:443 \
+        secret4.sub.example:8443 'GET http://secret5.sub.example:443/ HTTP/1.1\r\nHost: secret5.sub.example\r\n\r\n'
+    request $NOBODY $PROXY secret6.sub.example:443
+    request $SUBNET_HOST $PROXY secret7.sub.example:443
+    request $DASHBOARD $PROXY secret8.sub.example:443
+    # The queries would be written down by now: this one, which is permitted, is.
+    expect "$(request $AGENT $PROXY two.sub.example:443 secret9.sub.example:443)" "200 two.sub.example:443
+503 secret9.sub.example:443"
+    expect "$(grep -o 'secret[0-9]' "$DIRECTORY/queries" | sort -u)" "secret9"
+}
+
+@test "no query was a reverse lookup, and each was for a permitted name" {
+    expect "$(grep -vE '^((allowed|gateway|other|v6|mixed|missing)\.example|([a-z0-9.-]+\.)?(sub|forbidden|rebind)\.example) (1|28)$' \
+        "$DIRECTORY/all-queries")" ""
+    grep -q '^allowed.example 1$' "$DIRECTORY/all-queries"
+}
+
+@test "squid listens at the proxy's address and nowhere else" {
+    local pid
+    pid=$(<"$DIRECTORY/squid.pid")
+    expect "$(ip netns exec $HOST ss -Hltnp | grep "pid=$pid," | awk '{print $4}')" "$PROXY:3128"
+}
+
+@test "the access log says who asked for what" {
+    request $AGENT $PROXY allowed.example:443 denied.example:443
+    logged()
+    {
+        grep -q " $AGENT TCP_TUNNEL/200 .* CONNECT allowed.example:443 - HIER_DIRECT/203.0.113.10" "$1" &&
+            grep -q " $AGENT TCP_DENIED/403 .* CONNECT denied.example:443 " "$1"
+    }
+    internet_poll 5 logged "$DIRECTORY/squid/sallyport-test.access"
+}
+
+@test "an answer tells nothing of the proxy's machine" {
+    run env BODY=1 ip netns exec $MEMBERS "$PYTHON" "$BATS_TEST_DIRNAME/proxy_client.py" $AGENT $PROXY \
+        'CONNECT denied.example:443 HTTP/1.1\r\nConnection: close\r\n\r\n'
+    [[ $output == *"403 Forbidden"* ]]
+    expect "$(grep -cE "$(uname -n)|squid/[0-9]|198\.51\.100\.1" <<<"$output")" 0
+}
