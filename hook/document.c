@@ -13,6 +13,8 @@
 static const char BIG[] = "\x7fsallyport-integer:";
 static const size_t BIG_LENGTH = sizeof(BIG) - 1;
 
+enum { BIG_DIGITS = 19 }; /* no integer with fewer is beyond the signed 64-bit range */
+
 struct buffer {
     char *text;
     size_t length;
@@ -69,7 +71,7 @@ static bool too_big(const char *token, size_t length)
     char digits[32];
     size_t sign = token[0] == '-' ? 1 : 0;
 
-    if (length < 19 || length >= sizeof(digits))
+    if (length < BIG_DIGITS || length >= sizeof(digits))
         return false;
     memcpy(digits, token, length);
     digits[length] = '\0';
@@ -147,23 +149,49 @@ static bool has_stand_in(const char *text, size_t length)
     return false;
 }
 
+/* Whether the text may hold a big integer, or a string like a stand-in. Most documents hold neither, and an
+ * attach must not pay for them: a composed profile alone is tens of kilobytes. */
+static bool is_unusual(const char *text, size_t length)
+{
+    size_t digits = 0;
+
+    if (memchr(text, BIG[0], length) != NULL || memmem(text, length, "\\u007", 5) != NULL)
+        return true;
+    for (size_t i = 0; i < length && digits < BIG_DIGITS; i++)
+        digits = text[i] >= '0' && text[i] <= '9' ? digits + 1 : 0;
+    return digits == BIG_DIGITS;
+}
+
+/* The text as jansson can hold it. *ret_plain is for the caller to free, also after a failure; NULL if the
+ * text can stay as it is. */
+static int make_plain(const char *text, size_t length, const char *name, struct buffer *ret_plain,
+                      struct error *err)
+{
+    if (!is_unusual(text, length))
+        return 0;
+    if (has_stand_in(text, length))
+        return error_set(err, 0, "parse %s: a string starts with the control character DEL", name);
+    if (!hide_big_integers(text, length, ret_plain))
+        return error_set(err, ENOMEM, "parse %s", name);
+    return 0;
+}
+
 int document_parse(const char *text, size_t length, const char *name, json_t **ret, struct error *err)
 {
     struct buffer plain = {0};
-    cleanup_free char *release = NULL;
     json_error_t where;
     json_t *document = NULL;
+    int result = 0;
 
     if (length == 0)
         return error_set(err, 0, "parse %s: it is empty", name);
-    if (has_stand_in(text, length))
-        return error_set(err, 0, "parse %s: a string starts with the control character DEL", name);
-    if (!hide_big_integers(text, length, &plain)) {
-        free(plain.text);
-        return error_set(err, ENOMEM, "parse %s", name);
-    }
-    release = plain.text;
-    document = json_loadb(plain.text, plain.length, JSON_REJECT_DUPLICATES, &where);
+    result = make_plain(text, length, name, &plain, err);
+    if (result == 0)
+        document = json_loadb(plain.text != NULL ? plain.text : text,
+                              plain.text != NULL ? plain.length : length, JSON_REJECT_DUPLICATES, &where);
+    free(plain.text);
+    if (result < 0)
+        return result;
     if (document == NULL)
         return error_set(err, 0, "parse %s: line %d: %s", name, where.line, where.text);
     if (!json_is_object(document)) {
@@ -176,7 +204,7 @@ int document_parse(const char *text, size_t length, const char *name, json_t **r
 
 int document_dump(const json_t *document, char **ret_text, size_t *ret_length, struct error *err)
 {
-    cleanup_free char *text = json_dumps(document, JSON_INDENT(2));
+    cleanup_free char *text = json_dumps(document, JSON_COMPACT);
     struct buffer out = {0};
 
     if (text == NULL || !show_big_integers(text, strlen(text), &out) || !append(&out, "\n", 1)) {

@@ -20,8 +20,8 @@ static inline void cleanup_json_at(json_t **json)
  * range becomes a string that document_dump writes back as the same integer. */
 int document_parse(const char *text, size_t length, const char *name, json_t **ret, struct error *err);
 
-/* The document as text with a newline at its end, for the caller to free. The same document always gives the
- * same text. */
+/* The document as compact text with a newline at its end, for the caller to free. The same document always
+ * gives the same text. */
 int document_dump(const json_t *document, char **ret_text, size_t *ret_length, struct error *err);
 
 /* The object or array at `key`, made (and put there) if absent or null; NULL if something else is in its

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "hook/capabilities.h"
 #include "hook/config.h"
+#include "hook/devices.h"
 #include "hook/surfaces.h"
 
 #include <ctype.h>
@@ -23,24 +24,63 @@ static void cleanup_directory_at(DIR **directory)
 }
 #define cleanup_directory __attribute__((cleanup(cleanup_directory_at)))
 
+/* Annotations come from whoever starts the container, and these reach past the config that is checked and
+ * edited here: crun(1) takes a filter of its own from run.oci.seccomp_bpf_data and ignores linux.seccomp;
+ * runc and crun hand org.systemd.property.* to systemd, DeviceAllow included. */
+static int check_annotations(const json_t *config, struct error *err)
+{
+    static const char *const PREFIXES[] = {"run.oci.seccomp", "org.systemd.property.Device"};
+    json_t *annotations = json_object_get(config, "annotations");
+    const char *key = NULL;
+    json_t *value = NULL;
+
+    json_object_foreach(annotations, key, value)
+    {
+        for (size_t i = 0; i < array_size(PREFIXES); i++) {
+            if (strncmp(key, PREFIXES[i], strlen(PREFIXES[i])) != 0)
+                continue;
+            error_set(err, 0, "annotation `%s` tells the runtime to go past the container's config", key);
+            return error_advise(err, "drop it");
+        }
+    }
+    return 0;
+}
+
+static int check_namespaces(const json_t *config, struct error *err)
+{
+    static const struct {
+        const char *type;
+        const char *why;
+        const char *advice;
+    } NEEDED[] = {
+        {"network", "network", "drop --network host"},
+        {"pid", "pid namespace, where it can take over other processes", "drop --pid host"},
+        {"mount", "mount namespace, with every socket of the host in reach",
+         "give it one (linux.namespaces: mount)"},
+    };
+
+    for (size_t i = 0; i < array_size(NEEDED); i++) {
+        if (config_namespace(config, NEEDED[i].type) != NULL)
+            continue;
+        error_set(err, 0, "the container uses the host's %s", NEEDED[i].why);
+        return error_advise(err, "%s", NEEDED[i].advice);
+    }
+    return 0;
+}
+
 int refuse_config(const json_t *config, int bundle, const struct policy_role *role, struct error *err)
 {
     const json_t *os = json_object_get(config, "linux");
     const json_t *capabilities = json_object_get(json_object_get(config, "process"), "capabilities");
-    int result = 0;
+    int result = check_namespaces(config, err);
 
-    if (config_namespace(config, "network") == NULL) {
-        error_set(err, 0, "the container uses the host's network");
-        return error_advise(err, "drop --network host");
-    }
-    if (config_namespace(config, "pid") == NULL) {
-        error_set(err, 0,
-                  "the container uses the host's pid namespace, where it can take over other processes");
-        return error_advise(err, "drop --pid host");
-    }
+    if (result == 0)
+        result = check_annotations(config, err);
+    if (result < 0)
+        return result;
     if (json_object_size(json_object_get(os, "netDevices")) > 0) {
         error_set(err, 0, "linux.netDevices gives the container devices of the host");
-        return error_advise(err, "drop them");
+        return error_advise(err, "drop linux.netDevices from the config");
     }
     if (!config_has_user_namespace(config))
         result = capabilities_check(capabilities, err);
@@ -59,7 +99,7 @@ int refuse_net_admin(const json_t *config, struct error *err)
 
 static int stat_namespace(const char *pid, const char *kind, struct stat *ret)
 {
-    char path[64];
+    char path[3 * NAME_MAX];
 
     snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, kind);
     return stat(path, ret) == 0 ? 0 : -errno;
@@ -119,24 +159,33 @@ static int judge_socket(int pidfd, int number, const char **ret_what, struct err
     return 0;
 }
 
-static int check_descriptor(int directory, const char *name, int pidfd, struct error *err)
+/* What is wrong with the descriptor, or NULL in *ret_what. */
+static int judge_descriptor(int directory, const char *name, int pidfd, const char **ret_what,
+                            struct error *err)
 {
     char target[PATH_MAX];
-    const char *what = NULL;
-    int result = 0;
+    struct stat st;
     ssize_t length = readlinkat(directory, name, target, sizeof(target) - 1);
 
-    if (length < 0)
+    if (length < 0 || fstatat(directory, name, &st, 0) < 0)
         return errno == ENOENT
-                   ? 0
+                   ? 0 /* closed meanwhile */
                    : error_set(err, errno, "look at descriptor %s of the container's process", name);
     target[length] = '\0';
-    if (strncmp(target, "socket:", strlen("socket:")) == 0)
-        result = judge_socket(pidfd, atoi(name), &what, err);
-    else if (strcmp(target, "anon_inode:[io_uring]") == 0)
-        what = "an io_uring instance";
-    else if (strcmp(target, "/dev/net/tun") == 0)
-        what = "a tunnel device";
+    if (S_ISSOCK(st.st_mode) && strncmp(target, "socket:", strlen("socket:")) == 0)
+        return judge_socket(pidfd, atoi(name), ret_what, err);
+    if (strcmp(target, "anon_inode:[io_uring]") == 0)
+        *ret_what = "an io_uring instance";
+    else
+        *ret_what = devices_find(&st); /* by number: the name is whatever it was opened by */
+    return 0;
+}
+
+static int check_descriptor(int directory, const char *name, int pidfd, struct error *err)
+{
+    const char *what = NULL;
+    int result = judge_descriptor(directory, name, pidfd, &what, err);
+
     if (result < 0 || what == NULL)
         return result;
     error_set(err, 0, "the container's process inherits descriptor %s, %s of the host", name, what);
@@ -176,29 +225,65 @@ int refuse_process(pid_t pid, int pidfd, const json_t *config, struct error *err
     result = check_not_own(name, "net", "drop --network host", err);
     if (result == 0)
         result = check_not_own(name, "pid", "drop --pid host", err);
+    if (result == 0)
+        result = check_not_own(name, "mnt", "give it a mount namespace of its own", err);
     if (result == 0 && config_has_user_namespace(config))
         result = check_not_own(name, "user", "drop --userns host", err);
     return result < 0 ? result : check_descriptors(pid, pidfd, err);
 }
 
-/* Compares process `name` with the wanted namespaces. A process that ended meanwhile is nobody. */
-static int compare_process(const char *name, const char *kind, const struct stat *wanted,
-                           const struct stat *network, bool *others, bool *other_network)
+struct scan { /* who is in a namespace */
+    const char *kind;
+    struct stat wanted;
+    struct stat network;
+    bool others;
+    bool other_network;
+};
+
+static bool same_namespace(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Looks at one thread ("PID/task/TID"). One that ended meanwhile is nobody. */
+static int scan_thread(struct scan *scan, const char *thread)
 {
     struct stat st;
-    int result = stat_namespace(name, kind, &st);
+    int result = stat_namespace(thread, scan->kind, &st);
 
-    if (result == -ENOENT || result == -ESRCH)
-        return 0;
-    if (result < 0)
-        return result;
-    if (st.st_dev != wanted->st_dev || st.st_ino != wanted->st_ino)
-        return 0;
-    *others = true;
-    result = stat_namespace(name, "net", &st);
-    if (result == 0 && (st.st_dev != network->st_dev || st.st_ino != network->st_ino))
-        *other_network = true;
-    return result == -ENOENT || result == -ESRCH ? 0 : result;
+    if (result == 0 && same_namespace(&st, &scan->wanted)) {
+        scan->others = true;
+        result = stat_namespace(thread, "net", &st);
+        if (result == 0 && !same_namespace(&st, &scan->network))
+            scan->other_network = true;
+    }
+    /* A process that root with CAP_SYS_PTRACE may not look at is guarded by the machine, not a container's.
+     */
+    return result == -ENOENT || result == -ESRCH || result == -EACCES ? 0 : result;
+}
+
+/* Looks at every thread of the process: its first one may have ended, and shows no namespaces then, while
+ * others run on; and each may be in namespaces of its own. */
+static int scan_process(struct scan *scan, const char *process)
+{
+    cleanup_directory DIR *tasks = NULL;
+    const struct dirent *entry = NULL;
+    char path[NAME_MAX + 32];
+    int result = 0;
+
+    snprintf(path, sizeof(path), "/proc/%s/task", process);
+    tasks = opendir(path);
+    if (tasks == NULL)
+        return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+    for (errno = 0; result == 0 && (entry = readdir(tasks)) != NULL; errno = 0) {
+        char thread[2 * NAME_MAX + 32];
+
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        snprintf(thread, sizeof(thread), "%s/task/%s", process, entry->d_name);
+        result = scan_thread(scan, thread);
+    }
+    return result < 0 || errno == ENOENT || errno == ESRCH ? result : -errno;
 }
 
 int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bool *ret_other_network,
@@ -206,29 +291,26 @@ int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bo
 {
     cleanup_directory DIR *proc = opendir("/proc");
     const struct dirent *entry = NULL;
-    struct stat wanted;
-    struct stat network;
+    struct scan scan = {.kind = kind};
     char own[16];
-    bool others = false;
-    bool other_network = false;
 
     snprintf(own, sizeof(own), "%d", (int)pid);
     if (proc == NULL)
         return error_set(err, errno, "open /proc");
-    if (stat_namespace(own, kind, &wanted) < 0 || stat_namespace(own, "net", &network) < 0)
+    if (stat_namespace(own, kind, &scan.wanted) < 0 || stat_namespace(own, "net", &scan.network) < 0)
         return error_set(err, ESRCH, "read the namespaces of process %s", own);
-    while ((entry = readdir(proc)) != NULL) {
+    for (errno = 0; (entry = readdir(proc)) != NULL; errno = 0) {
         int result = 0;
 
         if (!isdigit((unsigned char)entry->d_name[0]) || strcmp(entry->d_name, own) == 0)
             continue;
-        result = compare_process(entry->d_name, kind, &wanted, &network, &others, &other_network);
-        /* A process that root with CAP_SYS_PTRACE may not look at is guarded by the machine, not a
-         * container's. */
-        if (result < 0 && result != -EACCES)
+        result = scan_process(&scan, entry->d_name);
+        if (result < 0)
             return error_set(err, -result, "read the namespaces of process %s", entry->d_name);
     }
-    *ret_others = others;
-    *ret_other_network = other_network;
+    if (errno != 0)
+        return error_set(err, errno, "read /proc");
+    *ret_others = scan.others;
+    *ret_other_network = scan.other_network;
     return 0;
 }
