@@ -2,218 +2,179 @@
 #include "hook/surfaces.h"
 
 #include "base/cleanup.h"
+#include "hook/devices.h"
+#include "hook/sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
-/* Sockets that hand out the host, whether or not their owner runs at the moment. Patterns of glob(7). */
-static const char *const SOCKETS[] = {
-    "/run/docker.sock",
-    "/run/docker/metrics.sock",
-    "/run/containerd/containerd.sock",
-    "/run/crio/crio.sock",
-    "/run/podman/podman.sock",
-    "/run/buildkit/buildkitd.sock",
-    "/run/dbus/system_bus_socket",
-    "/run/systemd/private",
-    "/run/systemd/journal/stdout",
-    "/run/user/0",
-    "/run/user/*/bus",
-    "/run/user/*/systemd/private",
-    "/run/user/*/docker.sock",
-    "/run/user/*/podman/podman.sock",
-    "/tmp/ssh-*/agent.*",
-};
+#ifndef CONFIGFS_MAGIC
+#define CONFIGFS_MAGIC 0x62656570 /* fs/configfs/mount.c */
+#endif
 
-/* Devices that carry packets, or whole machines. */
-static const char *const DEVICES[] = {
-    "/dev/net/tun", "/dev/vhost-net", "/dev/vhost-vsock", "/dev/vsock", "/dev/vfio/*", "/dev/infiniband/*",
-};
-
-/* Majors and minors for nodes that do not exist on the host at the moment; -1 is any minor
- * (kernel: Documentation/admin-guide/devices.txt). */
+/* File systems that are the kernel itself. A container has instances of its own; the host's lead to the files
+ * of other processes (/proc/PID/root), to programs that the kernel runs on the host (core_pattern,
+ * uevent_helper, release_agent), to registers of network cards (resource0), or to other namespaces. */
 static const struct {
-    unsigned major;
-    int minor;
+    long magic;
     const char *name;
-} NUMBERS[] = {
-    {10, 200, "/dev/net/tun"},
-    {10, 238, "/dev/vhost-net"},
-    {10, 241, "/dev/vhost-vsock"},
-    {231, -1, "/dev/infiniband"},
+} KERNEL[] = {
+    {PROC_SUPER_MAGIC, "procfs"},   {SYSFS_MAGIC, "sysfs"},
+    {CGROUP_SUPER_MAGIC, "cgroup"}, {CGROUP2_SUPER_MAGIC, "cgroup"},
+    {DEBUGFS_MAGIC, "debugfs"},     {TRACEFS_MAGIC, "tracefs"},
+    {BPF_FS_MAGIC, "bpffs"},        {SECURITYFS_MAGIC, "securityfs"},
+    {CONFIGFS_MAGIC, "configfs"},   {NSFS_MAGIC, "nsfs (a namespace)"},
 };
 
-static bool same(const struct stat *a, const struct stat *b)
+struct surfaces { /* what every check needs */
+    int bundle;
+    const struct policy_role *role;
+    struct sockets sockets;
+    struct error *err;
+};
+
+static int check_kernel_files(const struct surfaces *self, int fd, const char *what)
 {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
+    struct statfs fs;
 
-/* Whether the directory is one of those above `path` (or `path` itself), by device and inode. */
-static bool is_above(const struct stat *directory, const char *path)
-{
-    char prefix[PATH_MAX];
-    struct stat st;
-    size_t length = strlen(path);
-
-    if (length >= sizeof(prefix))
-        return true; /* cannot be told: be careful */
-    memcpy(prefix, path, length + 1);
-    for (;;) {
-        char *slash = NULL;
-
-        if (stat(prefix[0] != '\0' ? prefix : "/", &st) == 0 && same(directory, &st))
-            return true;
-        slash = strrchr(prefix, '/');
-        if (slash == NULL)
-            return false;
-        *slash = '\0';
-    }
-}
-
-static bool tolerated(const struct policy_role *role, const char *path)
-{
-    struct stat wanted;
-    struct stat listed;
-
-    for (size_t i = 0; i < role->sockets_count; i++) {
-        if (strcmp(role->sockets[i], path) == 0)
-            return true;
-        if (stat(path, &wanted) == 0 && stat(role->sockets[i], &listed) == 0 && same(&wanted, &listed))
-            return true;
-    }
-    return false;
-}
-
-static int refuse_directory(const char *what, const char *socket, struct error *err)
-{
-    error_set(err, 0, "%s holds %s, a way out of the network", what, socket);
-    return error_advise(err, "mount a directory below it, or list the socket under `sockets` in the policy");
-}
-
-/* The patterns, and every socket that is bound to a path at the moment: engines put theirs where they like.
- */
-static int check_known_sockets(const struct stat *directory, const char *what, const struct policy_role *role,
-                               struct error *err)
-{
-    for (size_t i = 0; i < array_size(SOCKETS); i++) {
-        glob_t found = {0};
-        int result = 0;
-
-        if (glob(SOCKETS[i], GLOB_NOSORT | GLOB_NOCHECK, NULL, &found) != 0)
-            return error_set(err, ENOMEM, "look for sockets below %s", what);
-        for (size_t k = 0; k < found.gl_pathc && result == 0; k++)
-            if (is_above(directory, found.gl_pathv[k]) && !tolerated(role, found.gl_pathv[k]))
-                result = refuse_directory(what, found.gl_pathv[k], err);
-        globfree(&found);
-        if (result < 0)
-            return result;
+    if (fstatfs(fd, &fs) < 0)
+        return error_set(self->err, errno, "%s", what);
+    for (size_t i = 0; i < array_size(KERNEL); i++) {
+        if ((unsigned)fs.f_type != (unsigned)KERNEL[i].magic)
+            continue;
+        error_set(self->err, 0, "%s is the host's %s, a way to other processes and to the kernel", what,
+                  KERNEL[i].name);
+        return error_advise(self->err, "drop the mount");
     }
     return 0;
 }
 
-static int check_bound_sockets(const struct stat *directory, const char *what, const struct policy_role *role,
-                               struct error *err)
+static int check_socket(const struct surfaces *self, const struct stat *socket, const char *what)
 {
-    cleanup_file FILE *list = fopen("/proc/net/unix", "re");
+    if (sockets_tolerated(self->role, socket))
+        return 0;
+    error_set(self->err, 0, "%s is a socket, a way out of the network", what);
+    return error_advise(self->err, "drop the mount, or list the socket under `sockets` of role `%s`",
+                        self->role->name);
+}
+
+static int check_directory(const struct surfaces *self, const struct stat *directory, const char *what)
+{
+    const char *socket = sockets_below(&self->sockets, directory);
+    const char *device = devices_below(directory);
+
+    if (device != NULL)
+        return devices_refuse(what, device, self->err);
+    if (socket == NULL)
+        return 0;
+    error_set(self->err, 0, "%s holds %s, a way out of the network", what, socket);
+    return error_advise(self->err,
+                        "mount a directory that does not hold it, or list it under `sockets` of role `%s`",
+                        self->role->name);
+}
+
+/* What the descriptor is, whatever led to it. */
+static int check_file(const struct surfaces *self, int fd, const char *what)
+{
+    struct stat st;
+    const char *device = NULL;
+    int result = check_kernel_files(self, fd, what);
+
+    if (result < 0)
+        return result;
+    if (fstat(fd, &st) < 0)
+        return error_set(self->err, errno, "%s", what);
+    if (S_ISSOCK(st.st_mode))
+        return check_socket(self, &st, what);
+    if (S_ISDIR(st.st_mode))
+        return check_directory(self, &st, what);
+    device = devices_find(&st);
+    return device != NULL ? devices_refuse(what, device, self->err) : 0;
+}
+
+/* Undoes the octal escapes (\040) of /proc/self/mountinfo, in place. */
+static void unescape(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from != '\0';) {
+        unsigned octal = 0;
+
+        if (from[0] == '\\' && sscanf(from + 1, "%3o", &octal) == 1) {
+            *to++ = (char)octal;
+            from += strlen("\\040");
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+/* A mount of the host at `point`, which the container gets along with a directory above it. */
+static int check_submount(const struct surfaces *self, const char *point, const char *what)
+{
+    cleanup_close int fd = open(point, O_PATH | O_CLOEXEC);
+    char below[2 * PATH_MAX + 32];
+
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return 0; /* hidden by another mount, or gone */
+    snprintf(below, sizeof(below), "%s, with %s below it,", what, point);
+    return fd >= 0 ? check_file(self, fd, below) : error_set(self->err, errno, "%s", below);
+}
+
+/* Checks every mount below the canonical path `top`. */
+static int check_submounts(const struct surfaces *self, const char *top, const char *what)
+{
+    cleanup_file FILE *list = fopen("/proc/self/mountinfo", "re");
     cleanup_free char *line = NULL;
     size_t size = 0;
+    size_t length = strlen(top);
 
     if (list == NULL)
-        return error_set(err, errno, "open /proc/net/unix");
+        return error_set(self->err, errno, "open /proc/self/mountinfo");
     while (getline(&line, &size, list) > 0) {
-        int column = 0;
-        const char *path = NULL;
-
-        line[strcspn(line, "\n")] = '\0';
-        (void)sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %n", &column);
-        path = line + column;
-        if (column == 0 || path[0] != '/')
-            continue; /* no name, or an abstract one, which belongs to a network namespace */
-        if (is_above(directory, path) && !tolerated(role, path))
-            return refuse_directory(what, path, err);
-    }
-    return ferror(list) ? error_set(err, errno, "read /proc/net/unix") : 0;
-}
-
-static int refuse_device(const char *what, const char *device, struct error *err)
-{
-    error_set(err, 0, "%s is %s, a device that carries packets", what, device);
-    return error_advise(err, "drop it (--device, --volume) from the container");
-}
-
-/* Whether the node is one of DEVICES, or has one of their numbers. */
-static int check_device(const struct stat *node, const char *what, struct error *err)
-{
-    if (!S_ISCHR(node->st_mode))
-        return 0;
-    for (size_t i = 0; i < array_size(NUMBERS); i++)
-        if (major(node->st_rdev) == NUMBERS[i].major &&
-            (NUMBERS[i].minor < 0 || minor(node->st_rdev) == (unsigned)NUMBERS[i].minor))
-            return refuse_device(what, NUMBERS[i].name, err);
-    for (size_t i = 0; i < array_size(DEVICES); i++) {
-        glob_t found = {0};
+        int start = 0;
+        int end = 0;
         int result = 0;
 
-        (void)glob(DEVICES[i], GLOB_NOSORT, NULL, &found);
-        for (size_t k = 0; k < found.gl_pathc && result == 0; k++) {
-            struct stat st;
-
-            if (stat(found.gl_pathv[k], &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == node->st_rdev)
-                result = refuse_device(what, found.gl_pathv[k], err);
-        }
-        globfree(&found);
+        /* id, parent, major:minor, root, mount point (proc_pid_mountinfo(5)) */
+        if (sscanf(line, "%*s %*s %*s %*s %n%*s%n", &start, &end) != 0 || end <= start)
+            return error_set(self->err, 0, "read /proc/self/mountinfo: not in the form that is known");
+        line[end] = '\0';
+        unescape(line + start);
+        if (strncmp(line + start, top, length) == 0 && line[start + (int)length] == '/')
+            result = check_submount(self, line + start, what);
         if (result < 0)
             return result;
     }
-    return 0;
-}
-
-static int check_devices_below(const struct stat *directory, const char *what, struct error *err)
-{
-    static const char *const ABOVE[] = {"/dev/net/tun", "/dev/vfio/vfio", "/dev/infiniband/uverbs0",
-                                        "/dev/vhost-net"};
-
-    for (size_t i = 0; i < array_size(ABOVE); i++)
-        if (is_above(directory, ABOVE[i]))
-            return refuse_device(what, ABOVE[i], err);
-    return 0;
-}
-
-static int check_socket(const struct stat *socket, const char *what, const struct policy_role *role,
-                        struct error *err)
-{
-    for (size_t i = 0; i < role->sockets_count; i++) {
-        struct stat st;
-
-        if (stat(role->sockets[i], &st) == 0 && same(socket, &st))
-            return 0;
-    }
-    error_set(err, 0, "%s is a socket, a way out of the network", what);
-    return error_advise(err, "drop the mount, or list the socket under `sockets` in the policy");
+    return ferror(list) ? error_set(self->err, errno, "read /proc/self/mountinfo") : 0;
 }
 
 /* Checks what the container will see of the host at `source`. */
-static int check_source(int bundle, const char *source, const char *what, const struct policy_role *role,
-                        struct error *err)
+static int check_source(const struct surfaces *self, const char *source, const char *what)
 {
-    struct stat st;
+    cleanup_close int fd = openat(self->bundle, source, O_PATH | O_CLOEXEC);
+    char link[64];
+    char path[PATH_MAX];
+    ssize_t length = 0;
     int result = 0;
 
-    if (fstatat(bundle, source, &st, 0) < 0)
-        return error_set(err, errno, "%s", what);
-    if (S_ISSOCK(st.st_mode))
-        return check_socket(&st, what, role, err);
-    if (!S_ISDIR(st.st_mode))
-        return check_device(&st, what, err);
-    result = check_devices_below(&st, what, err);
-    if (result == 0)
-        result = check_known_sockets(&st, what, role, err);
-    return result < 0 ? result : check_bound_sockets(&st, what, role, err);
+    if (fd < 0)
+        return error_set(self->err, errno, "%s", what);
+    result = check_file(self, fd, what);
+    if (result < 0)
+        return result;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    length = readlink(link, path, sizeof(path) - 1);
+    if (length < 0 || length == sizeof(path) - 1)
+        return error_set(self->err, length < 0 ? errno : ENAMETOOLONG, "%s", what);
+    path[length] = '\0';
+    return check_submounts(self, path, what);
 }
 
 static bool is_bind(const json_t *mount)
@@ -232,7 +193,7 @@ static bool is_bind(const json_t *mount)
     return false;
 }
 
-static int check_mount(const json_t *mount, int bundle, const struct policy_role *role, struct error *err)
+static int check_mount(const struct surfaces *self, const json_t *mount)
 {
     const char *source = json_string_value(json_object_get(mount, "source"));
     char what[PATH_MAX + 16];
@@ -240,40 +201,24 @@ static int check_mount(const json_t *mount, int bundle, const struct policy_role
     if (!is_bind(mount))
         return 0;
     if (source == NULL || source[0] == '\0')
-        return error_set(err, 0, "config.json: a bind mount has no source");
+        return error_set(self->err, 0, "config.json: a bind mount has no source");
     snprintf(what, sizeof(what), "mount %s", source);
-    return check_source(bundle, source, what, role, err);
-}
-
-static int check_device_entry(const json_t *device, struct error *err)
-{
-    const char *path = json_string_value(json_object_get(device, "path"));
-    const char *type = json_string_value(json_object_get(device, "type"));
-    const json_t *device_major = json_object_get(device, "major");
-    const json_t *device_minor = json_object_get(device, "minor");
-    struct stat node = {.st_mode = S_IFCHR};
-    char what[PATH_MAX + 16];
-
-    if (path == NULL || type == NULL)
-        return error_set(err, 0, "config.json: a device has no path or no type");
-    if (strcmp(type, "c") != 0 && strcmp(type, "u") != 0)
-        return 0;
-    node.st_rdev =
-        makedev((unsigned)json_integer_value(device_major), (unsigned)json_integer_value(device_minor));
-    snprintf(what, sizeof(what), "device %s", path);
-    return check_device(&node, what, err);
+    return check_source(self, source, what);
 }
 
 int surfaces_check(const json_t *config, int bundle, const struct policy_role *role, struct error *err)
 {
     const char *root = json_string_value(json_object_get(json_object_get(config, "root"), "path"));
     const json_t *mounts = json_object_get(config, "mounts");
-    const json_t *devices = json_object_get(json_object_get(config, "linux"), "devices");
-    int result = root != NULL ? check_source(bundle, root, "the root file system", role, err) : 0;
+    struct surfaces self = {.bundle = bundle, .role = role, .err = err};
+    int result = devices_check(config, err);
 
+    if (result == 0)
+        result = sockets_collect(role, &self.sockets, err);
+    if (result == 0 && root != NULL)
+        result = check_source(&self, root, "the root file system");
     for (size_t i = 0; i < json_array_size(mounts) && result == 0; i++)
-        result = check_mount(json_array_get(mounts, i), bundle, role, err);
-    for (size_t i = 0; i < json_array_size(devices) && result == 0; i++)
-        result = check_device_entry(json_array_get(devices, i), err);
+        result = check_mount(&self, json_array_get(mounts, i));
+    sockets_free(&self.sockets);
     return result;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Ways out that are not packets: mounted sockets of engines, service managers and agents, directories above
- * one, and devices that carry packets (design, facts 27 and 32).
+ * one, the host's kernel file systems, and devices that carry packets (design, facts 27 and 32).
  *
- * What a path *is* decides, never how it is spelled: symbolic links are resolved, and a directory is compared
- * by device and inode with every directory above a socket, so that another bind mount of /run is /run. */
+ * What a path *is* decides, never how it is spelled: symbolic links are resolved, and files and directories
+ * are told apart by device and inode. A mount brings the mounts below it along, so these are checked too. */
 #pragma once
 
 #include "base/error.h"
