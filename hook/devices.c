@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/devices.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+/* Patterns of glob(7): what is there now gives the numbers, which are assigned dynamically. */
+static const char *const DEVICES[] = {
+    "/dev/net/tun", "/dev/tap*",           "/dev/vhost-*",      "/dev/vsock",
+    "/dev/vfio/*",  "/dev/vfio/devices/*", "/dev/infiniband/*",
+};
+
+/* One path for each directory that holds such devices, whether or not they are there now. */
+static const char *const DIRECTORIES[] = {"/dev", "/dev/net", "/dev/vfio", "/dev/vfio/devices",
+                                          "/dev/infiniband"};
+
+/* Fixed numbers, for nodes that do not exist on the host at the moment (kernel:
+ * Documentation/admin-guide/devices.txt, include/linux/miscdevice.h). */
+static const struct {
+    unsigned major;
+    int minor; /* -1: any */
+    const char *name;
+} NUMBERS[] = {
+    {10, 200, "/dev/net/tun"},
+    {10, 238, "/dev/vhost-net"},
+    {10, 241, "/dev/vhost-vsock"},
+    {231, -1, "/dev/infiniband"},
+};
+
+const char *devices_find(const struct stat *node)
+{
+    const char *name = NULL;
+
+    if (!S_ISCHR(node->st_mode))
+        return NULL;
+    for (size_t i = 0; i < array_size(NUMBERS); i++)
+        if (major(node->st_rdev) == NUMBERS[i].major &&
+            (NUMBERS[i].minor < 0 || minor(node->st_rdev) == (unsigned)NUMBERS[i].minor))
+            return NUMBERS[i].name;
+    for (size_t i = 0; i < array_size(DEVICES) && name == NULL; i++) {
+        glob_t found = {0};
+
+        (void)glob(DEVICES[i], GLOB_NOSORT, NULL, &found);
+        for (size_t k = 0; k < found.gl_pathc; k++) {
+            struct stat st;
+
+            if (stat(found.gl_pathv[k], &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == node->st_rdev)
+                name = DEVICES[i];
+        }
+        globfree(&found);
+    }
+    return name;
+}
+
+const char *devices_below(const struct stat *directory)
+{
+    for (size_t i = 0; i < array_size(DIRECTORIES); i++) {
+        struct stat st;
+
+        if (stat(DIRECTORIES[i], &st) == 0 && st.st_dev == directory->st_dev &&
+            st.st_ino == directory->st_ino)
+            return i == 0 ? DEVICES[0] : DIRECTORIES[i];
+    }
+    return NULL;
+}
+
+int devices_refuse(const char *what, const char *device, struct error *err)
+{
+    error_set(err, 0, "%s is or holds %s, a device that carries packets", what, device);
+    return error_advise(err, "drop it (--device, --device-cgroup-rule, --volume) from the container");
+}
+
+/* linux.devices: a node that the runtime makes. */
+static int check_entry(const json_t *device, struct error *err)
+{
+    const char *path = json_string_value(json_object_get(device, "path"));
+    const char *type = json_string_value(json_object_get(device, "type"));
+    const json_t *major_number = json_object_get(device, "major");
+    const json_t *minor_number = json_object_get(device, "minor");
+    struct stat node = {.st_mode = S_IFCHR};
+    const char *found = NULL;
+    char what[PATH_MAX + 16];
+
+    if (path == NULL || type == NULL)
+        return error_set(err, 0, "config.json: a device in linux.devices has no path or no type");
+    if (strcmp(type, "c") != 0 && strcmp(type, "u") != 0)
+        return 0; /* a disk or a pipe */
+    if (!json_is_integer(major_number) || !json_is_integer(minor_number))
+        return error_set(err, 0, "config.json: device %s has no number", path);
+    /* Cut as mknod(2) cuts them: 12 and 20 bits. */
+    node.st_rdev = makedev((unsigned)json_integer_value(major_number) & 0xfffU,
+                           (unsigned)json_integer_value(minor_number) & 0xfffffU);
+    found = devices_find(&node);
+    snprintf(what, sizeof(what), "device %s", path);
+    return found != NULL ? devices_refuse(what, found, err) : 0;
+}
+
+/* Whether a rule's number (absent or -1: any) covers the device's (-1: any). */
+static bool covers(const json_t *number, int wanted)
+{
+    return !json_is_integer(number) || json_integer_value(number) < 0 || wanted < 0 ||
+           json_integer_value(number) == wanted;
+}
+
+/* linux.resources.devices: what the container may open. With such a rule a node from the image (or from
+ * mknod, which engines allow by default) is as good as one from the host. */
+static int check_rule(const json_t *rule, struct error *err)
+{
+    const char *type = json_string_value(json_object_get(rule, "type"));
+
+    if (!json_is_object(rule) || !json_is_boolean(json_object_get(rule, "allow")))
+        return error_set(err, 0, "config.json: a rule in linux.resources.devices does not say `allow`");
+    if (json_is_false(json_object_get(rule, "allow")) ||
+        (type != NULL && (strcmp(type, "b") == 0 || strcmp(type, "p") == 0)))
+        return 0;
+    for (size_t i = 0; i < array_size(NUMBERS); i++)
+        if (covers(json_object_get(rule, "major"), (int)NUMBERS[i].major) &&
+            covers(json_object_get(rule, "minor"), NUMBERS[i].minor))
+            return devices_refuse("a rule for devices (linux.resources.devices)", NUMBERS[i].name, err);
+    return 0;
+}
+
+int devices_check(const json_t *config, struct error *err)
+{
+    const json_t *os = json_object_get(config, "linux");
+    const json_t *devices = json_object_get(os, "devices");
+    const json_t *rules = json_object_get(json_object_get(os, "resources"), "devices");
+    int result = 0;
+
+    for (size_t i = 0; i < json_array_size(devices) && result == 0; i++)
+        result = check_entry(json_array_get(devices, i), err);
+    for (size_t i = 0; i < json_array_size(rules) && result == 0; i++)
+        result = check_rule(json_array_get(rules, i), err);
+    return result;
+}
