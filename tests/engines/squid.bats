@@ -76,6 +76,11 @@ names()
     echo control.rebind.example=203.0.113.20/10.67.0.1
 }
 
+make_config()
+{
+    "${SALLYPORT_BUILD:-$BATS_TEST_DIRNAME/../../build}/tests/engines/squid-config" "$DIRECTORY/networks.d" "$1"
+}
+
 # The lists stay, everything behind them goes.
 without_walls()
 {
@@ -120,8 +125,7 @@ setup_file()
     DIRECTORY=$(mktemp -d /tmp/sallyport-squid-XXXXXX)
     mkdir "$DIRECTORY/networks.d" "$DIRECTORY/control" "$DIRECTORY/local"
     policy >"$DIRECTORY/networks.d/test.json"
-    "${SALLYPORT_BUILD:-$BATS_TEST_DIRNAME/../../build}/tests/engines/squid-config" "$DIRECTORY/networks.d" test \
-        >"$DIRECTORY/squid.conf"
+    make_config test >"$DIRECTORY/squid.conf"
     without_walls "$DIRECTORY/squid.conf" >"$DIRECTORY/control.conf"
 
     make_members
@@ -213,12 +217,16 @@ expect_lines()
 }
 
 @test "squid parses the configuration without a warning" {
-    run squid -k parse -f "$DIRECTORY/squid.conf"
-    expect "$status" 0
-    expect "$(grep -cE 'WARNING|ERROR|FATAL' <<<"$output")" 0
+    local network
+    for network in test default; do
+        make_config $network >"$DIRECTORY/parsed.conf"
+        run squid -k parse -f "$DIRECTORY/parsed.conf"
+        expect "$status" 0
+        expect "$(grep -cE 'WARNING|ERROR|FATAL' <<<"$output")" 0
+    done
     # The check can fail: an entry that is covered by another one is warned about.
-    echo "acl hosts-agent-443 dstdomain -n deep.sub.example" >>"$DIRECTORY/control.conf"
-    run squid -k parse -f "$DIRECTORY/control.conf"
+    (make_config test && echo "acl hosts-agent-443 dstdomain -n deep.sub.example") >"$DIRECTORY/parsed.conf"
+    run squid -k parse -f "$DIRECTORY/parsed.conf"
     grep -qE 'WARNING|ERROR|FATAL' <<<"$output"
 }
 

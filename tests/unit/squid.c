@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The text of squid's configuration. What it does is tested with squid itself: tests/engines/squid.bats. */
+#include "cli/squid.h"
+
+#include "base/cleanup.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#define FRAME(at, roles)                    \
+    "{\"version\":1,\"subnet\":\"10.9.0.0/" \
+    "24\",\"proxy\":{\"address\":\"10.9.0.2\",\"port\":3129,\"at\":\"" at "\"},\"roles\":{" roles "}}"
+#define AGENT(hosts) \
+    FRAME("host", "\"agent\":{\"addresses\":\"10.9.0.64/26\",\"reach\":[\"proxy\"],\"hosts\":[" hosts "]}")
+
+static char *config_of_policy(const struct policy *policy)
+{
+    struct error err = {0};
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    cr_assert_not_null(out);
+    cr_assert_eq(squid_config(out, policy, &err), 0, "%s", err.text);
+    fclose(out);
+    return text;
+}
+
+static char *config_of(const char *json)
+{
+    struct policy policy;
+    struct error err = {0};
+    char *text = NULL;
+
+    cr_assert_eq(policy_parse(json, strlen(json), "FILE", "hermes", &policy, &err), 0, "%s", err.text);
+    text = config_of_policy(&policy);
+    policy_free(&policy);
+    return text;
+}
+
+/* The lines of `text` that begin with `start`, which is replaced by what is returned. */
+static char *lines_with(char *text, const char *start)
+{
+    char *kept = strdup(text);
+    char *end = kept;
+
+    for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
+        size_t length = (size_t)(strchr(line, '\n') + 1 - line);
+
+        if (strncmp(line, start, strlen(start)) == 0)
+            end = mempcpy(end, line, length);
+    }
+    *end = '\0';
+    free(text);
+    return kept;
+}
+
+static void expect_lines(const char *json, const char *start, const char *expected)
+{
+    cleanup_free char *lines = lines_with(config_of(json), start);
+
+    cr_expect_str_eq(lines, expected, "%s", lines);
+}
+
+Test(squid, the_network_is_in_every_name_and_address)
+{
+    expect_lines(AGENT("\"a.b\""), "http_port", "http_port 10.9.0.2:3129\n");
+    expect_lines(AGENT("\"a.b\""), "pid_filename", "pid_filename /run/sallyport-squid-hermes.pid\n");
+    expect_lines(AGENT("\"a.b\""), "access_log",
+                 "access_log stdio:/var/log/squid/sallyport-hermes.access squid\n");
+    expect_lines(AGENT("\"a.b\""), "acl subnet", "acl subnet dst 10.9.0.0/24\n");
+}
+
+Test(squid, it_is_the_same_wherever_the_proxy_is)
+{
+    cleanup_free char *host = config_of(FRAME("host", "\"a\":{\"addresses\":\"10.9.0.3\"}"));
+    cleanup_free char *member = config_of(FRAME("member", "\"a\":{\"addresses\":\"10.9.0.3\"}"));
+
+    cr_expect_str_eq(host, member);
+}
+
+Test(squid, what_leads_to_a_look_up_comes_after_what_permits)
+{
+    expect_lines(AGENT("\"a.b\""), "http_access",
+                 "http_access deny !tunnel\n"
+                 "http_access deny !permitted\n"
+                 "http_access deny !resolved\n"
+                 "http_access deny forbidden-v4\n"
+                 "http_access deny forbidden-v6\n"
+                 "http_access deny subnet\n"
+                 "http_access allow tunnel permitted\n"
+                 "http_access deny all\n");
+}
+
+Test(squid, without_hosts_nothing_is_allowed)
+{
+    struct policy policy;
+    cleanup_free char *lines = NULL;
+
+    expect_lines(FRAME("host", "\"a\":{\"addresses\":\"10.9.0.3\"}"), "http_access",
+                 "http_access deny all\n");
+    policy_default(&policy);
+    lines = lines_with(config_of_policy(&policy), "http_access");
+    cr_expect_str_eq(lines, "http_access deny all\n");
+    policy_free(&policy);
+}
+
+Test(squid, a_role_is_its_source_range)
+{
+    expect_lines(FRAME("host",
+                       "\"pool\":{\"addresses\":\"10.9.0.128/25\",\"reach\":[\"proxy\"],\"hosts\":[\"a.b\"]},"
+                       "\"two\":{\"addresses\":\"10.9.0.4/31\",\"reach\":[\"proxy\"],\"hosts\":[\"a.b\"]},"
+                       "\"one\":{\"addresses\":\"10.9.0.9\",\"reach\":[\"proxy\"],\"hosts\":[\"a.b\"]},"
+                       "\"none\":{\"addresses\":\"10.9.0.10\"}"),
+                 "acl role-",
+                 "acl role-one src 10.9.0.9/32\n"
+                 "acl role-pool src 10.9.0.128/25\n"
+                 "acl role-two src 10.9.0.4/31\n");
+}
+
+Test(squid, each_port_has_its_own_hosts)
+{
+    expect_lines(AGENT("\"a.b\",\"c.d:22\",\".e.f\",\"a.b:22\""), "acl hosts-",
+                 "acl hosts-agent-443 dstdomain -n a.b\n"
+                 "acl hosts-agent-443 dstdomain -n .e.f\n"
+                 "acl hosts-agent-22 dstdomain -n c.d\n"
+                 "acl hosts-agent-22 dstdomain -n a.b\n");
+    expect_lines(AGENT("\"a.b\",\"c.d:22\",\".e.f\",\"a.b:22\""), "acl permitted",
+                 "acl permitted all-of role-agent port-agent-443 hosts-agent-443\n"
+                 "acl permitted all-of role-agent port-agent-22 hosts-agent-22\n");
+}
+
+/* squid refuses a list in which one entry covers another. */
+Test(squid, covered_hosts_are_left_out)
+{
+    static const struct {
+        const char *json;
+        const char *expected;
+    } lists[] = {
+        {AGENT("\".b.c\",\"a.b.c\""), "acl hosts-agent-443 dstdomain -n .b.c\n"},
+        {AGENT("\"b.c\",\".b.c\""), "acl hosts-agent-443 dstdomain -n .b.c\n"},
+        {AGENT("\".a.b.c\",\".b.c\",\".c\""), "acl hosts-agent-443 dstdomain -n .c\n"},
+        {AGENT("\".b.c\",\"ab.c\""),
+         "acl hosts-agent-443 dstdomain -n .b.c\nacl hosts-agent-443 dstdomain -n ab.c\n"},
+        {AGENT("\"b.c\",\"a.b.c\""),
+         "acl hosts-agent-443 dstdomain -n b.c\nacl hosts-agent-443 dstdomain -n a.b.c\n"},
+        {AGENT("\".b.c\",\"a.b.c:22\""),
+         "acl hosts-agent-443 dstdomain -n .b.c\nacl hosts-agent-22 dstdomain -n a.b.c\n"},
+    };
+
+    for (size_t i = 0; i < array_size(lists); i++)
+        expect_lines(lists[i].json, "acl hosts-", lists[i].expected);
+}
+
+Test(squid, output_that_fails_is_an_error)
+{
+    cleanup_file FILE *full = fopen("/dev/full", "w");
+    struct policy policy;
+    struct error err = {0};
+
+    cr_assert_not_null(full);
+    policy_default(&policy);
+    cr_expect_eq(squid_config(full, &policy, &err), -ENOSPC);
+    cr_expect_str_eq(err.text, "write the configuration of squid: No space left on device");
+    policy_free(&policy);
+}
