@@ -10,30 +10,59 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define HOSTS "/etc/hosts"
 #define HOSTS_FILE "sallyport-hosts"
 #define RESOLV "/etc/resolv.conf"
 #define RESOLV_FILE "sallyport-resolv.conf"
 
-/* Whether the mount covers exactly `path`, however many slashes it is written with. */
+/* The next component of a path that counts (neither empty nor "."), its length in *ret_length; NULL at the
+ * end. */
+static const char *next_component(const char *path, size_t *ret_length)
+{
+    for (;;) {
+        path += strspn(path, "/");
+        *ret_length = strcspn(path, "/");
+        if (*ret_length == 0)
+            return NULL;
+        if (*ret_length != 1 || path[0] != '.')
+            return path;
+        path++;
+    }
+}
+
+/* Cleans the path in the way that runtimes do: absolute, without empty, "." and ".." components. The buffer
+ * is as large as the path, and two characters. */
+static void clean_path(const char *path, char *ret_clean)
+{
+    size_t length = 0;
+    size_t end = 0;
+
+    while ((path = next_component(path, &length)) != NULL) {
+        if (length == 2 && strncmp(path, "..", 2) == 0) {
+            while (end > 0 && ret_clean[--end] != '/')
+                ;
+        } else {
+            ret_clean[end++] = '/';
+            memcpy(ret_clean + end, path, length);
+            end += length;
+        }
+        path += length;
+    }
+    ret_clean[end] = '\0';
+}
+
+/* Whether the mount covers exactly `path`, however it is written. */
 static bool mounts_at(const json_t *mount, const char *path)
 {
     const char *destination = json_string_value(json_object_get(mount, "destination"));
+    char clean[PATH_MAX + 2];
 
-    if (destination == NULL)
+    if (destination == NULL || strlen(destination) >= PATH_MAX)
         return false;
-    while (*destination != '\0' || *path != '\0') {
-        if (*destination == '/') {
-            destination += strspn(destination, "/");
-            if (*path != '/')
-                return *path == '\0' && *destination == '\0';
-            path++;
-        } else if (*destination++ != *path++) {
-            return false;
-        }
-    }
-    return true;
+    clean_path(destination, clean);
+    return strcmp(clean, path) == 0;
 }
 
 static json_t *find(json_t *mounts, const char *path)
@@ -106,34 +135,60 @@ static int write_files(int directory, const json_t *config, const struct policy 
     return result < 0 ? result : file_replace_at(directory, RESOLV_FILE, resolv, strlen(resolv), 0644, err);
 }
 
-/* Opens the directory of the engine's own file. Returns 0 and -1 in *ret where the engine mounts none. */
+/* Whether only root can change what stands at the canonical path: every directory on the way is root's, and
+ * nobody else may write to it (or, as in /tmp, at least not replace what is in it). */
+static bool only_root_changes(const char *path)
+{
+    char prefix[PATH_MAX];
+    struct stat st;
+
+    snprintf(prefix, sizeof(prefix), "%s", path);
+    if (stat(prefix, &st) < 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return false;
+    for (;;) {
+        char *slash = strrchr(prefix, '/');
+
+        if (stat(prefix[0] != '\0' ? prefix : "/", &st) < 0 || st.st_uid != 0 ||
+            ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0))
+            return false;
+        if (slash == NULL)
+            return true;
+        *slash = '\0';
+    }
+}
+
+/* Opens the directory that holds the source of the mount at `path`. Whoever starts the container may have
+ * chosen it: files of ours, which the runtime mounts later by name, must not lie where a member can replace
+ * them. Returns 0 and -1 in *ret where there is none that is the engine's own. */
+static int open_source_directory(json_t *mounts, const char *path, int *ret, char *ret_path,
+                                 struct error *err)
+{
+    const char *source = json_string_value(json_object_get(find(mounts, path), "source"));
+    cleanup_free char *directory = source != NULL && source[0] == '/' ? strdup(source) : NULL;
+    cleanup_free char *canonical = NULL;
+
+    *ret = -1;
+    if (directory == NULL)
+        return 0;
+    *strrchr(directory, '/') = '\0';
+    canonical = realpath(directory, NULL);
+    if (canonical == NULL || strlen(canonical) >= PATH_MAX)
+        return 0;
+    /* The host's own /etc/resolv.conf may be mounted directly: nothing of ours belongs beside it. */
+    if (strcmp(canonical, "/etc") == 0 || strcmp(canonical, "/") == 0 || !only_root_changes(canonical))
+        return 0;
+    *ret = open(canonical, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (*ret < 0)
+        return error_set(err, errno, "open %s", canonical);
+    strcpy(ret_path, canonical);
+    return 0;
+}
+
 static int open_engine_directory(json_t *mounts, int *ret, char *ret_path, struct error *err)
 {
-    const json_t *mount = find(mounts, RESOLV);
-    const char *source = NULL;
-    char *slash = NULL;
-    int fd = -1;
+    int result = open_source_directory(mounts, RESOLV, ret, ret_path, err);
 
-    if (mount == NULL)
-        mount = find(mounts, HOSTS);
-    source = json_string_value(json_object_get(mount, "source"));
-    if (source == NULL || source[0] != '/' || strlen(source) >= PATH_MAX) {
-        *ret = -1;
-        return 0;
-    }
-    strcpy(ret_path, source);
-    slash = strrchr(ret_path, '/');
-    *slash = '\0';
-    /* The host's own /etc/resolv.conf may be mounted directly: nothing of ours belongs beside it. */
-    if (strcmp(ret_path, "/etc") == 0 || ret_path[0] == '\0') {
-        *ret = -1;
-        return 0;
-    }
-    fd = open(ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set(err, errno, "open %s", ret_path);
-    *ret = fd;
-    return 0;
+    return result < 0 || *ret >= 0 ? result : open_source_directory(mounts, HOSTS, ret, ret_path, err);
 }
 
 static int mount_from(json_t *config, json_t *mounts, int directory, const char *path,

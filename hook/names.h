@@ -11,6 +11,8 @@
 
 /* Writes the two files into the directory and makes the config mount them. `directory` -1: they go beside the
  * source of the engine's own /etc/hosts or /etc/resolv.conf mount (the container's own directory in Podman);
- * where there is neither, nothing is written and nothing mounted. */
+ * where there is neither, or others than root could replace files there, nothing is written and nothing
+ * mounted.
+ */
 int names_mount(json_t *config, int directory, const char *directory_path, const struct policy *policy,
                 struct error *err);
