@@ -16,6 +16,7 @@
 enum {
     WAIT_S = 5,       /* for a dying predecessor; 150 namespaces at once were gone in 31 ms */
     WAIT_STEP_MS = 2, /* between two looks, each of which costs 5 us */
+    GRACE_LOOKS = 25, /* at a full pool: the last sockets of a container outlive it for some milliseconds */
 };
 
 struct claim {
@@ -50,10 +51,15 @@ static bool is_process(const char *name)
     return name[0] != '\0' && strspn(name, "0123456789") == strlen(name);
 }
 
-/* Whether the process is in the namespace that the hub calls `netnsid`. Returns 1, 0 or an error; a process
- * that is gone is in no namespace. */
-static int process_is_in(const struct claim *claim, int proc, const char *pid, int32_t netnsid,
-                         struct error *err)
+enum use { /* of a namespace, by processes */
+           UNUSED,
+           USED,
+           UNKNOWN, /* there are processes that we may not look at (without CAP_SYS_PTRACE) */
+};
+
+/* Whether the process is in the namespace that the hub calls `netnsid`. One that is gone is in none. */
+static int look_at_process(const struct claim *claim, int proc, const char *pid, int32_t netnsid,
+                           enum use *ret, struct error *err)
 {
     char path[64];
     cleanup_close int netns = -1;
@@ -62,12 +68,17 @@ static int process_is_in(const struct claim *claim, int proc, const char *pid, i
 
     snprintf(path, sizeof(path), "%.16s/ns/net", pid);
     netns = openat(proc, path, O_RDONLY | O_CLOEXEC);
-    if (netns < 0 && (errno == ENOENT || errno == ESRCH))
-        return 0;
-    if (netns < 0)
+    if (netns < 0 && errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
         return error_set(err, errno, "open /proc/%s", path);
+    if (netns < 0) {
+        /* Process 1 may be closed even to root (nested containers); it is nobody's container. */
+        *ret = errno == ENOENT || errno == ESRCH || strcmp(pid, "1") == 0 ? UNUSED : UNKNOWN;
+        return 0;
+    }
     result = link_netnsid(claim->hub, netns, &number, err);
-    return result < 0 ? result : number == netnsid;
+    if (result == 0)
+        *ret = number == netnsid ? USED : UNUSED;
+    return result;
 }
 
 static void close_directory(DIR **directory)
@@ -76,19 +87,28 @@ static void close_directory(DIR **directory)
         closedir(*directory);
 }
 
-/* Whether any process is (still) in the namespace. Returns 1, 0 or an error. */
-static int in_use(const struct claim *claim, int32_t netnsid, struct error *err)
+/* Whether any process is (still) in the namespace of the link's other end. Costs a walk through all
+ * processes. */
+static int look_for_use(const struct claim *claim, const struct link *link, enum use *ret, struct error *err)
 {
     __attribute__((cleanup(close_directory))) DIR *proc = opendir("/proc");
     const struct dirent *entry = NULL;
-    int result = 0;
+    enum use use = UNUSED;
 
     if (proc == NULL)
         return error_set(err, errno, "open /proc");
-    while (result == 0 && (entry = readdir(proc)) != NULL)
+    while (use != USED && (entry = readdir(proc)) != NULL) {
+        enum use one = UNUSED;
+        int result = 0;
+
         if (is_process(entry->d_name))
-            result = process_is_in(claim, dirfd(proc), entry->d_name, netnsid, err);
-    return result;
+            result = look_at_process(claim, dirfd(proc), entry->d_name, link->peer_netnsid, &one, err);
+        if (result < 0)
+            return result;
+        use = one != UNUSED ? one : use;
+    }
+    *ret = use;
+    return 0;
 }
 
 static int refuse_attached(const struct claim *claim, const struct link *link, struct error *err)
@@ -103,6 +123,7 @@ static int refuse_attached(const struct claim *claim, const struct link *link, s
  * with an address that is given away. Returns 1 to look again, 0 if it is gone. */
 static int settle_own(const struct claim *claim, const struct link *link, struct error *err)
 {
+    enum use use = UNKNOWN;
     int32_t ours = -1;
     int result = link_peer_dying(claim->hub, link, err);
 
@@ -115,10 +136,12 @@ static int settle_own(const struct claim *claim, const struct link *link, struct
         return result;
     if (ours >= 0 && link->peer_netnsid == ours)
         return refuse_attached(claim, link, err);
-    result = in_use(claim, link->peer_netnsid, err);
+    result = look_for_use(claim, link, &use, err);
     if (result < 0)
         return result;
-    return result == 1 ? refuse_attached(claim, link, err) : link_delete(claim->hub, link->index, err);
+    if (use == UNUSED)
+        return link_delete(claim->hub, link->index, err);
+    return use == UNKNOWN && wait_a_moment(claim) ? 1 : refuse_attached(claim, link, err);
 }
 
 static int settle_predecessor(const struct claim *claim, struct error *err)
@@ -166,9 +189,12 @@ static int refuse_held(const struct claim *claim, const struct link *link, uint3
     return error_advise(err, "stop that container, or give the role a range of addresses");
 }
 
-/* A fixed address that is taken. Returns 1 to try again. */
+/* A fixed address that is taken. A namespace without processes is as good as dying: the last sockets of a
+ * container outlive it for some milliseconds. If a stray descriptor keeps it for longer it has the address,
+ * until the engine's poststop deletes its link. Returns 1 to try again. */
 static int ask_holder(const struct claim *claim, uint32_t address, struct error *err)
 {
+    enum use use = UNKNOWN;
     char name[IFNAMSIZ];
     struct link link;
     int result = 0;
@@ -181,9 +207,12 @@ static int ask_holder(const struct claim *claim, uint32_t address, struct error 
         result = link_peer_dying(claim->hub, &link, err);
     if (result < 0)
         return result;
-    if (result == 0)
-        return refuse_held(claim, &link, address, err);
-    return wait_a_moment(claim) ? 1 : refuse_waiting(name, err);
+    if (result == 1)
+        return wait_a_moment(claim) ? 1 : refuse_waiting(name, err);
+    result = look_for_use(claim, &link, &use, err);
+    if (result < 0)
+        return result;
+    return use != USED && wait_a_moment(claim) ? 1 : refuse_held(claim, &link, address, err);
 }
 
 static int take_fixed(const struct claim *claim, uint32_t *ret_address, struct error *err)
@@ -251,19 +280,18 @@ static int refuse_exhausted(const struct claim *claim, struct error *err)
     return error_advise(err, "stop containers of that role, or give it a larger pool");
 }
 
-/* Exhausted is a pool of which all is taken after a look that found nobody dying. */
+/* Exhausted is a pool in which nobody is dying, nor has a moment ago been on the way to that. */
 static int take_from_pool(const struct claim *claim, uint32_t *ret_address, struct error *err)
 {
-    int dying = 1;
+    unsigned looks = 0;
     int result = 0;
 
     while ((result = go_around(claim, ret_address, err)) == 1) {
-        if (dying == 0)
-            return refuse_exhausted(claim, err);
-        dying = anyone_dying(claim, err);
-        if (dying < 0)
-            return dying;
-        if (dying == 1 && !wait_a_moment(claim))
+        result = anyone_dying(claim, err);
+        if (result < 0)
+            return result;
+        looks = result == 1 ? 0 : looks + 1;
+        if (looks > GRACE_LOOKS || !wait_a_moment(claim))
             return refuse_exhausted(claim, err);
     }
     return result;

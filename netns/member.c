@@ -54,15 +54,12 @@ static int install_guard(const struct attach *attach, struct error *err)
     return result < 0 ? result : guard_install(netfilter, member_keeps_links(attach->request), err);
 }
 
-/* No link that comes into being has IPv6; where the member keeps its other links, only ours has none. */
-static int disable_ipv6(const char *link, struct error *err)
+/* While the link is still down. Ours alone: with `default` an engine that adds its own interface later could
+ * not give it an IPv6 address, and would fail the container's start before the seal can remove it. */
+static int disable_ipv6(struct error *err)
 {
-    char path[64];
-
-    if (!namespace_has_ipv6())
-        return 0;
-    snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", link);
-    return namespace_sysctl(path, "1", err);
+    return namespace_has_ipv6() ? namespace_sysctl("net/ipv6/conf/" MEMBER_LINK "/disable_ipv6", "1", err)
+                                : 0;
 }
 
 /* `lo` has IPv6 unless the engine took it away; without it the kernel knows no unreachable route, and none is
@@ -124,18 +121,15 @@ static int connect_hub(const struct attach *attach, struct error *err)
 static int attach_inside(struct attach *attach, struct error *err)
 {
     const struct member_request *request = attach->request;
-    bool keeps_links = member_keeps_links(request);
     int result = install_guard(attach, err);
 
-    if (result == 0 && !keeps_links)
-        result = disable_ipv6("default", err);
     if (result == 0)
         result = netlink_open(NETLINK_ROUTE, &attach->member, err);
     if (result == 0)
         result = address_take(request, attach->altname, attach->hub, attach->member, &attach->link,
                               &attach->address, err);
-    if (result == 0 && keeps_links)
-        result = disable_ipv6(MEMBER_LINK, err);
+    if (result == 0)
+        result = disable_ipv6(err);
     if (result == 0)
         result = configure_member(attach, err);
     if (result == 0)

@@ -6,14 +6,23 @@
 
 #include "base/cleanup.h"
 #include "netns/hub.h"
+#include "netns/namespace.h"
 #include "tests/kernel/world.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define NETWORK "sptmember"
 #define HUB "ip netns exec sallyport-" NETWORK " "
@@ -72,18 +81,481 @@ static uint32_t attach(int netns, const char *role, const char *id)
     return address;
 }
 
+/* Expects the attach to be refused with a message that has all the parts in it. */
+static void refuse_attach(int netns, const char *role, const char *id, int number, const char *part)
+{
+    uint32_t address = 0;
+
+    cr_expect_eq(try_attach(netns, role, id, &address), -number, "%s", err.text);
+    cr_expect(strstr(err.text, part) != NULL, "%s", err.text);
+    cr_expect_eq(address, 0);
+}
+
+static unsigned count_members(void)
+{
+    cleanup_free struct hub_member *members = NULL;
+    size_t count = 0;
+    unsigned containers = 0;
+
+    cr_assert(hub_members(hub, &members, &count, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < count; i++)
+        containers += !members[i].host;
+    return containers;
+}
+
+/* Namespaces die asynchronously: waits until their members are gone, at most 10 s. */
+static unsigned wait_for_members(unsigned wanted)
+{
+    uint64_t deadline = world_microseconds() + 10 * 1000000;
+
+    while (count_members() != wanted && world_microseconds() < deadline)
+        poll(NULL, 0, 5);
+    return count_members();
+}
+
+static int verify(int netns, const char *role, const char *id)
+{
+    struct member_request request = make_request(netns, role, id);
+
+    return member_verify(&request, &err);
+}
+
 Test(member, reaches_the_proxy_and_no_other_port)
 {
     cleanup_close int netns = world_namespace();
     pid_t proxy = world_serve(-1, "10.250.8.2", 3128);
     pid_t other = world_serve(-1, "10.250.8.2", 22);
+
+    attach(netns, "agent", "one");
+    /* At once: a link that is not ready yet would lose the first packet and need a second for the next. */
+    cr_expect_eq(world_connect(netns, "10.250.8.2", 3128), 0);
+    cr_expect_eq(world_connect(netns, "10.250.8.2", 22), ECONNREFUSED);
+    cr_expect(verify(netns, "agent", "one") == 0, "%s", err.text);
+    world_stop(proxy);
+    world_stop(other);
+}
+
+Test(member, reaches_another_by_policy)
+{
+    cleanup_close int agent = world_namespace();
+    cleanup_close int gateway = world_namespace();
+    pid_t allowed = 0;
+    pid_t denied = 0;
+
+    attach(agent, "agent", "a");
+    attach(gateway, "gateway", "g");
+    allowed = world_serve(gateway, "10.250.8.3", 8642);
+    denied = world_serve(gateway, "10.250.8.3", 8643);
+    cr_expect_eq(world_connect(agent, "10.250.8.3", 8642), 0);
+    cr_expect_eq(world_connect(agent, "10.250.8.3", 8643), ECONNREFUSED);
+    world_stop(allowed);
+    world_stop(denied);
+}
+
+Test(member, the_proxy_may_be_one)
+{
+    static const char text[] =
+        "{\"version\": 1, \"subnet\": \"10.250.12.0/24\","
+        "\"proxy\": {\"address\": \"10.250.12.2\", \"port\": 3128, \"at\": \"member\"},"
+        "\"roles\": {\"agent\": {\"addresses\": \"10.250.12.64/26\", \"reach\": [\"proxy\"]}}}";
+    cleanup_close int agent = world_namespace();
+    cleanup_close int proxy = world_namespace();
+    pid_t server = 0;
+
+    tear_down();
+    policy_free(&policy);
+    world_policy(NETWORK, text, &policy);
+    close(hub);
+    hub = hub_ensure(&policy, world_host(), &err);
+    cr_assert(hub >= 0, "%s", err.text);
+    cr_assert_eq(world_run(proxy,
+                           "ip link add eth0 type veth peer name far && ip link set eth0 up && "
+                           "ip addr add 198.51.100.2/24 dev eth0 && ip route add default via 198.51.100.1"),
+                 0);
+    attach(agent, "agent", "a");
+    cr_expect_eq(attach(proxy, "proxy", "p"), policy.proxy_address);
+    cr_expect_eq(world_run(proxy, "ip route get 203.0.113.1 | grep -q 'dev eth0'"), 0,
+                 "it keeps its way out");
+    cr_expect(verify(proxy, "proxy", "p") == 0, "%s", err.text);
+    server = world_serve(proxy, "10.250.12.2", 3128);
+    cr_expect_eq(world_connect(agent, "10.250.12.2", 3128), 0);
+    world_stop(server);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t first = *(const uint64_t *)a;
+    uint64_t second = *(const uint64_t *)b;
+
+    return (first > second) - (first < second);
+}
+
+Test(member, three_hundred_have_addresses_of_their_own)
+{
+    enum { MEMBERS = 300 };
+    static int namespaces[MEMBERS];
+    static uint64_t took[MEMBERS];
+    static bool seen[512];
+
+    for (size_t i = 0; i < MEMBERS; i++) {
+        char id[16];
+        uint32_t address = 0;
+        uint64_t start = 0;
+
+        snprintf(id, sizeof(id), "crowd-%zu", i);
+        namespaces[i] = world_namespace();
+        start = world_microseconds();
+        address = attach(namespaces[i], "crowd", id);
+        took[i] = world_microseconds() - start;
+        cr_assert(address >= 0x0afa0a00 && address <= 0x0afa0bff);
+        cr_assert(!seen[address - 0x0afa0a00], "address %08x given twice", address);
+        seen[address - 0x0afa0a00] = true;
+    }
+    cr_expect_eq(count_members(), MEMBERS);
+    qsort(took, MEMBERS, sizeof(took[0]), compare_numbers);
+    fprintf(stderr, "one attach: median %lu us, p95 %lu us\n", (unsigned long)took[MEMBERS / 2],
+            (unsigned long)took[MEMBERS * 95 / 100]);
+    for (size_t i = 0; i < MEMBERS; i++)
+        close(namespaces[i]);
+    cr_expect_eq(wait_for_members(0), 0);
+    cr_expect_eq(world_lines(hub, "ip route"), 2, "only the uplink's are left");
+}
+
+Test(member, pool_says_when_it_is_exhausted)
+{
+    cleanup_close int first = world_namespace();
+    cleanup_close int second = world_namespace();
+    cleanup_close int third = world_namespace();
+
+    cr_expect_neq(attach(first, "pair", "1"), attach(second, "pair", "2"));
+    refuse_attach(third, "pair", "3", ENOSPC, "10.250.8.64");
+    cr_expect(strstr(err.text, "pair") != NULL, "%s", err.text);
+    cr_expect_eq(world_run(third, "ip link show sp0"), 1);
+    cr_assert(member_detach(hub, "1", &err) == 0, "%s", err.text);
+    attach(third, "pair", "3");
+}
+
+Test(member, waits_for_a_dying_predecessor)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        cleanup_close int netns = world_namespace();
+        char id[16];
+
+        /* The last one's namespace was closed a moment ago; every second time the container is the same. */
+        snprintf(id, sizeof(id), "life-%u", i / 2);
+        cr_expect_eq(attach(netns, "gateway", id), 0x0afa0803);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        cleanup_close int one = world_namespace();
+        cleanup_close int other = world_namespace();
+        char id[16];
+
+        snprintf(id, sizeof(id), "pool-%u", i);
+        attach(one, "pair", id);
+        attach(other, "pair", "always-the-same");
+    }
+}
+
+Test(member, fixed_address_is_refused_while_it_is_held)
+{
+    cleanup_close int first = world_namespace();
+    cleanup_close int second = world_namespace();
+
+    pid_t life = world_serve(first, "0.0.0.0", 1);
+    uint64_t start = 0;
+
+    attach(first, "gateway", "the-holder");
+    start = world_microseconds();
+    refuse_attach(second, "gateway", "another", EADDRINUSE, "the-holder");
+    cr_expect_lt(world_microseconds() - start, 1000000, "nobody waits for the living");
+    cr_expect_eq(count_members(), 1);
+    cr_expect(verify(first, "gateway", "the-holder") == 0, "%s", err.text);
+    world_stop(life);
+}
+
+/* A descriptor that outlives its container speaks with a dead container's address: fact 16. */
+Test(member, detach_silences_what_a_stray_descriptor_keeps)
+{
+    int netns = world_namespace();
+    cleanup_close int stray = -1;
+    cleanup_close int successor = world_namespace();
+    pid_t proxy = world_serve(-1, "10.250.8.2", 3128);
+
+    attach(netns, "gateway", "one");
+    cr_expect_eq(world_connect(netns, "10.250.8.2", 3128), 0);
+    stray = dup(netns);
+    close(netns);
+    cr_expect_eq(world_connect(stray, "10.250.8.2", 3128), 0, "it does keep the link alive");
+    cr_assert(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    cr_expect_neq(world_connect(stray, "10.250.8.2", 3128), 0);
+    attach(successor, "gateway", "two");
+    cr_expect(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    cr_expect(verify(successor, "gateway", "two") == 0, "%s", err.text);
+    world_stop(proxy);
+}
+
+Test(member, with_the_same_id_is_refused)
+{
+    cleanup_close int first = world_namespace();
+    cleanup_close int second = world_namespace();
+    pid_t life = 0;
+
+    attach(first, "agent", "twin");
+    refuse_attach(first, "agent", "twin", EBUSY, "attached already");
+    refuse_attach(first, "agent", "other", EEXIST, "sp0");
+    life = world_serve(first, "0.0.0.0", 1);
+    refuse_attach(second, "agent", "twin", EBUSY, "attached already");
+    cr_expect_eq(count_members(), 1);
+    world_stop(life);
+    /* Nobody lives there any more, only our descriptor holds it. */
+    attach(second, "agent", "twin");
+    cr_expect_eq(count_members(), 1);
+    cr_expect_eq(world_run(first, "ip link show sp0"), 1);
+}
+
+Test(member, with_a_very_long_id_is_found_again)
+{
+    cleanup_close int first = world_namespace();
+    cleanup_close int second = world_namespace();
+    char id[1024];
+    char other[1024];
+
+    memset(id, 'x', sizeof(id) - 1);
+    id[sizeof(id) - 1] = '\0';
+    memcpy(other, id, sizeof(id));
+    other[sizeof(other) - 2] = 'y';
+    attach(first, "agent", id);
+    attach(second, "agent", other);
+    cr_expect(member_detach(hub, id, &err) == 0, "%s", err.text);
+    cr_expect_eq(world_run(first, "ip link show sp0"), 1);
+    cr_expect_eq(world_run(second, "ip link show sp0"), 0);
+}
+
+Test(member, leaves_nothing_when_it_cannot_be_attached)
+{
+    cleanup_close int netns = world_namespace();
+    cleanup_close int old = dup(hub);
+
+    cr_assert_eq(world_run(netns, "ip link add sp0 type veth peer name far"), 0);
+    refuse_attach(netns, "agent", "one", EEXIST, "sp0");
+    cr_expect_eq(count_members(), 0);
+    cr_assert_eq(world_run(netns, "ip link del sp0; ip addr add 10.0.0.1/8 dev lo; ip link set lo up; "
+                                  "ip route add 10.250.8.0/22 dev lo"),
+                 0);
+    refuse_attach(netns, "agent", "one", EEXIST, "route to the subnet");
+    cr_expect_eq(count_members(), 0);
+    cr_expect_eq(world_run(netns, "ip link show sp0"), 1);
+    tear_down();
+    hub = hub_ensure(&policy, world_host(), &err);
+    cr_assert(hub >= 0, "%s", err.text);
+    {
+        struct member_request request = make_request(netns, "agent", "one");
+        uint32_t address = 0;
+
+        request.hub = old;
+        cr_expect(member_attach(&request, &address, &err) < 0);
+        cr_expect(strstr(err.text, "taken down meanwhile") != NULL, "%s", err.text);
+    }
+}
+
+/* Sends one SYN from `source` to the proxy's port, past the member's own routing of source addresses. */
+static void send_forged(int netns, const char *source)
+{
+    struct error ignored;
+    struct {
+        struct iphdr ip;
+        struct tcphdr tcp;
+    } packet = {.ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP},
+                .tcp = {.source = htons(4444), .dest = htons(3128), .doff = 5, .syn = 1}};
+    union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } to = {.in = {.sin_family = AF_INET}};
+    int fd = -1;
+
+    cr_assert(namespace_enter(netns, &ignored) == 0);
+    fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+    cr_assert(namespace_enter(world_host(), &ignored) == 0);
+    inet_pton(AF_INET, source, &packet.ip.saddr);
+    inet_pton(AF_INET, "10.250.8.2", &packet.ip.daddr);
+    to.in.sin_addr.s_addr = packet.ip.daddr;
+    cr_assert(sendto(fd, &packet, sizeof(packet), 0, &to.any, sizeof(to.in)) == (ssize_t)sizeof(packet));
+    close(fd);
+}
+
+/* How many packets with this source arrive on the host's end of the uplink. */
+static unsigned count_arrivals(int capture, const char *source)
+{
+    struct in_addr wanted;
+    unsigned arrivals = 0;
+    struct pollfd wait = {.fd = capture, .events = POLLIN};
+
+    inet_pton(AF_INET, source, &wanted);
+    while (poll(&wait, 1, 100) > 0) {
+        char frame[2048];
+        struct iphdr header;
+        ssize_t n = recv(capture, frame, sizeof(frame), 0);
+
+        if (n < (ssize_t)(ETH_HLEN + sizeof(header)))
+            continue;
+        memcpy(&header, frame + ETH_HLEN, sizeof(header));
+        arrivals += header.saddr == wanted.s_addr;
+    }
+    return arrivals;
+}
+
+static int open_capture(void)
+{
+    union {
+        struct sockaddr_ll ll;
+        struct sockaddr any;
+    } link = {.ll = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP)}};
+    int capture = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_IP));
+
+    link.ll.sll_ifindex = (int)if_nametoindex("sp-" NETWORK);
+    cr_assert(link.ll.sll_ifindex > 0 && bind(capture, &link.any, sizeof(link.ll)) == 0);
+    return capture;
+}
+
+Test(member, cannot_send_from_another_address)
+{
+    cleanup_close int agent = world_namespace();
+    cleanup_close int gateway = world_namespace();
+    cleanup_close int capture = open_capture();
+    uint32_t address = attach(agent, "agent", "a");
+    char own[16];
+
+    attach(gateway, "gateway", "g");
+    policy_format_address(address, own);
+    send_forged(agent, own);
+    cr_expect_eq(count_arrivals(capture, own), 1, "what is not forged arrives");
+    send_forged(agent, "10.250.8.3");
+    send_forged(agent, "10.250.8.2");
+    send_forged(agent, "10.250.8.1");
+    send_forged(agent, "10.250.9.1");
+    cr_expect_eq(count_arrivals(capture, "10.250.8.3"), 0);
+    cr_expect_eq(count_arrivals(capture, own), 0);
+    /* The wall taken away. */
+    cr_assert_eq(world_run(hub, "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done"), 0);
+    send_forged(agent, "10.250.8.3");
+    cr_expect_eq(count_arrivals(capture, "10.250.8.3"), 1);
+}
+
+Test(member, has_no_route_but_to_the_subnet)
+{
+    cleanup_close int netns = world_namespace();
+
+    attach(netns, "agent", "one");
+    cr_expect_eq(world_connect(netns, "203.0.113.1", 80), EHOSTUNREACH);
+    cr_expect_eq(world_run(netns, "ip -6 route get 2001:db8::1 2>&1 | grep -q 'No route to host'"), 0);
+    cr_expect_eq(world_lines(netns, "ip -6 -o addr show dev sp0"), 0);
+    cr_expect_eq(world_run(netns, "ping -6 -c 1 -W 1 ::1 || ip -6 addr show dev lo | grep -q ::1"), 0);
+    /* The wall taken away: the kernel knows no way, but says so differently. */
+    cr_assert_eq(world_run(netns, "ip route del unreachable default"), 0);
+    cr_expect_eq(world_connect(netns, "203.0.113.1", 80), ENETUNREACH);
+    cr_expect(verify(netns, "agent", "one") < 0);
+}
+
+/* What an engine leaves behind when it attaches its own network first. */
+static const char ENGINE[] =
+    "ip link add eth0 type veth peer name far && ip link set eth0 up && ip link set far up && ip link set lo "
+    "up && "
+    "ip addr add 198.51.100.2/24 dev eth0 && ip route add default via 198.51.100.1 && "
+    "ip route add blackhole 203.0.113.0/24 && ip route add 203.0.113.0/24 dev lo table 77 && "
+    "ip -6 addr add 2001:db8::2/64 dev eth0 nodad && ip -6 route add default via 2001:db8::1 && "
+    "ip -6 route add unreachable 2001:db8:1::/48 && ip rule add fwmark 1 lookup 77 && ip -6 rule add fwmark "
+    "1 lookup 77";
+
+static void expect_sealed(int netns)
+{
+    struct member_links links;
+
+    cr_assert(member_inspect(netns, hub, &links, &err) == 0, "%s", err.text);
+    cr_expect(links.sealed && links.foreign == 0);
+    cr_expect(verify(netns, "agent", "one") == 0, "%s", err.text);
+    cr_expect_eq(world_lines(netns, "ip rule; ip -6 rule"), 5);
+    cr_expect_eq(world_lines(netns, "ip route show table all | grep -v 'table local'"), 3);
+    cr_expect_eq(world_connect(netns, "203.0.113.1", 80), EHOSTUNREACH);
+}
+
+Test(member, foreign_links_are_removed_before_attach)
+{
+    cleanup_close int netns = world_namespace();
+    struct member_links links;
+
+    cr_assert_eq(world_run(netns, ENGINE), 0);
+    cr_assert(member_inspect(netns, hub, &links, &err) == 0, "%s", err.text);
+    cr_expect(links.foreign == 2 && !links.sealed && links.first_foreign[0] != '\0');
+    cr_assert(member_remove_foreign(netns, &err) == 0, "%s", err.text);
+    attach(netns, "agent", "one");
+    expect_sealed(netns);
+}
+
+Test(member, foreign_links_are_removed_after_attach)
+{
+    cleanup_close int netns = world_namespace();
+
+    attach(netns, "agent", "one");
+    cr_assert_eq(world_run(netns, ENGINE), 0, "an engine is not hindered by what attach has made");
+    cr_expect(verify(netns, "agent", "one") < 0);
+    cr_assert(member_remove_foreign(netns, &err) == 0, "%s", err.text);
+    expect_sealed(netns);
+}
+
+Test(member, verify_sees_every_change)
+{
+    static const struct {
+        const char *change;
+        const char *part;
+    } cases[] = {
+        {"ip link set sp0 down", "not up"},
+        {"ip addr flush dev sp0", "address"},
+        {"ip addr add 10.250.8.3/32 dev sp0", "foreign address"},
+        {"ip route del 10.250.8.0/22", "route to the subnet"},
+        {"ip route del unreachable default", "unreachable"},
+        {"ip route add default via 169.254.0.1 dev sp0 onlink table 9", "foreign route"},
+        {"ip route add default dev lo", "foreign route"},
+        {"ip -6 route add 2001:db8::/32 dev lo", "foreign route"},
+        {"ip rule add to 1.1.1.1 lookup 9", "foreign routing rule"},
+        {"ip link add eth0 type veth peer name far", "foreign interface"},
+        {"ip link set sp0 down; ip link set sp0 name eth0", "no sp0"},
+        {"nft flush ruleset", "guard"},
+        {"nft add rule inet sallyport output accept", "guard"},
+        {"ip link set sp0 name old; ip link add sp0 type veth peer name far", "foreign interface"},
+    };
+
+    for (size_t i = 0; i < array_size(cases); i++) {
+        cleanup_close int netns = world_namespace();
+
+        attach(netns, "agent", "one");
+        cr_expect(verify(netns, "agent", "one") == 0, "%s", err.text);
+        cr_assert_eq(world_run(netns, cases[i].change), 0, "%s", cases[i].change);
+        cr_expect(verify(netns, "agent", "one") < 0, "%s", cases[i].change);
+        cr_expect(strstr(err.text, cases[i].part) != NULL, "%s: %s", cases[i].change, err.text);
+    }
+}
+
+Test(member, verify_knows_its_role_and_hub)
+{
+    cleanup_close int netns = world_namespace();
     struct member_request request;
 
     attach(netns, "agent", "one");
+    cr_expect(verify(netns, "crowd", "one") < 0);
+    cr_expect(strstr(err.text, "another role") != NULL, "%s", err.text);
     request = make_request(netns, "agent", "one");
-    cr_expect_eq(world_connect(netns, "10.250.8.2", 3128), 0);
-    cr_expect_eq(world_connect(netns, "10.250.8.2", 22), ECONNREFUSED);
-    cr_expect(member_verify(&request, &err) == 0, "%s", err.text);
-    world_stop(proxy);
-    world_stop(other);
+    request.hub = world_host();
+    cr_expect(member_verify(&request, &err) < 0);
+    cr_expect(strstr(err.text, "does not lead to the hub") != NULL, "%s", err.text);
+}
+
+Test(member, a_role_may_keep_its_links)
+{
+    cleanup_close int netns = world_namespace();
+
+    cr_assert_eq(world_run(netns, ENGINE), 0);
+    attach(netns, "keeper", "one");
+    cr_expect(verify(netns, "keeper", "one") == 0, "%s", err.text);
+    cr_expect_eq(world_run(netns, "ip route get 192.0.2.1 | grep -q 'dev eth0'"), 0);
+    cr_expect_eq(world_lines(netns, "ip -6 -o addr show dev sp0"), 0);
 }
