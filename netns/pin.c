@@ -75,11 +75,23 @@ static bool is_namespace(int fd)
            ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
 
+/* Whether the path is a plain file: what pin_set makes before it binds, and what a crash leaves. Its mode is
+ * 0, so that root without CAP_DAC_OVERRIDE (the hook) cannot open it. */
+static bool is_leftover(int root, const char *path)
+{
+    cleanup_close int fd = openat(root, path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    struct statfs file_system;
+
+    return fd >= 0 && fstatfs(fd, &file_system) == 0 && file_system.f_type != NSFS_MAGIC;
+}
+
 /* Opens what is bound to the path below the directory. */
 static int open_pin(int root, const char *path, struct error *err)
 {
     cleanup_close int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
+    if (fd < 0 && errno == EACCES && is_leftover(root, path))
+        return error_set(err, ENOENT, "open /%s: not a network namespace", path);
     if (fd < 0)
         return error_set(err, errno, "open /%s", path);
     return is_namespace(fd) ? take_fd(&fd)

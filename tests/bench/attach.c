@@ -35,14 +35,27 @@ static const char POLICY[] =
     "\"roles\": {\"agent\": {\"addresses\": \"10.211.16.0/20\", \"reach\": [\"proxy\"], "
     "\"hosts\": [\"api.example\"]}}}";
 static const char CONFIG[] =
-    "{\"ociVersion\": \"1.0.2\", \"process\": {\"args\": [\"sh\"], \"cwd\": \"/\", \"env\": [\"PATH=/bin\"], "
+    "{\"ociVersion\": \"1.0.2\", \"annotations\": {\"io.sallyport.network\": \"spbench\"}, \"process\": "
+    "{\"args\": [\"sh\"], \"cwd\": \"/\", \"env\": [\"PATH=/bin\"], "
     "\"capabilities\": {\"bounding\": [\"CAP_KILL\"]}}, \"root\": {\"path\": \"rootfs\"}, \"linux\": "
     "{\"namespaces\": "
     "[{\"type\": \"pid\"}, {\"type\": \"network\"}, {\"type\": \"mount\"}]}}";
 
-enum program { HOOK, HOOK_INJECT, FLOOR, EMPTY, PROGRAMS };
-static const char *const NAMES[PROGRAMS] = {"hook, profile in the config", "hook, filter injected", "floor",
-                                            "empty process"};
+enum program { HOOK, HOOK_INJECT, FLOOR, EMPTY, STEPS, STEPS_INJECT, PROGRAMS };
+static const char *const NAMES[] = {
+    "hook, profile in the config",
+    "hook, filter injected",
+    "floor",
+    "empty process",
+};
+
+enum { STEPS_MAX = 16 };
+struct step {
+    char name[48];
+    double samples[COUNT_MAX];
+};
+static struct step steps[2][STEPS_MAX]; /* with the profile in the config, and injected */
+static size_t steps_count[2];
 
 static double samples[PROGRAMS][COUNT_MAX]; /* microseconds */
 static char directory[PATH_MAX];            /* where the programs are */
@@ -110,8 +123,9 @@ static double now(void)
     return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
 }
 
-/* Runs a program with `input` as its standard input. Returns microseconds from exec to exit. */
-static double run_program(const char *name, char *const arguments[], int input)
+/* Runs a program with `input` and `output` as its standard input and output (-1: ours). Returns microseconds
+ * from exec to exit. */
+static double run_program(const char *name, char *const arguments[], int input, int output)
 {
     char path[PATH_MAX + 64];
     posix_spawn_file_actions_t actions;
@@ -124,6 +138,8 @@ static double run_program(const char *name, char *const arguments[], int input)
     posix_spawn_file_actions_init(&actions);
     if (input >= 0)
         posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    if (output >= 0)
+        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     start = now();
     errno = posix_spawn(&pid, path, &actions, NULL, arguments, (char *[]){NULL});
     if (errno != 0)
@@ -139,6 +155,23 @@ static double run_program(const char *name, char *const arguments[], int input)
     return end - start;
 }
 
+/* The program with a clock between its steps; what it prints goes to steps[kind]. */
+static double run_steps(int kind, int round, int state)
+{
+    int output = memfd_create("steps", MFD_CLOEXEC);
+    double elapsed = run_program("tests/bench/steps", (char *[]){(char *)"steps", NULL}, state, output);
+    cleanup_file FILE *lines = fdopen(output, "r");
+    size_t count = 0;
+
+    if (lines == NULL || fseek(lines, 0, SEEK_SET) < 0)
+        die("read the steps");
+    while (count < STEPS_MAX &&
+           fscanf(lines, "%lf %47[^\n]", &steps[kind][count].samples[round], steps[kind][count].name) == 2)
+        count++;
+    steps_count[kind] = count;
+    return elapsed;
+}
+
 static double run_once(enum program program, int round)
 {
     char bundle[PATH_MAX];
@@ -149,18 +182,20 @@ static double run_once(enum program program, int round)
     pid_t init = start_init(&hold);
     double elapsed = 0;
 
-    snprintf(bundle, sizeof(bundle), "%s/%s", work, program == HOOK ? "edited" : "plain");
+    snprintf(bundle, sizeof(bundle), "%s/%s", work, program == HOOK || program == STEPS ? "edited" : "plain");
     snprintf(pid_text, sizeof(pid_text), "%d", (int)init);
     snprintf(round_text, sizeof(round_text), "%d", round);
     state = make_state(init, round * PROGRAMS + (int)program, bundle);
     if (program == FLOOR)
         elapsed = run_program(
             "tests/bench/floor",
-            (char *[]){(char *)"floor", pid_text, (char *)(uintptr_t)NETWORK, round_text, NULL}, -1);
+            (char *[]){(char *)"floor", pid_text, (char *)(uintptr_t)NETWORK, round_text, NULL}, -1, -1);
     else if (program == EMPTY)
-        elapsed = run_program("tests/bench/floor", (char *[]){(char *)"floor", NULL}, -1);
+        elapsed = run_program("tests/bench/floor", (char *[]){(char *)"floor", NULL}, -1, -1);
+    else if (program == STEPS || program == STEPS_INJECT)
+        elapsed = run_steps(program == STEPS ? 0 : 1, round, state);
     else
-        elapsed = run_program("sallyport-hook", (char *[]){(char *)"sallyport-hook", NULL}, state);
+        elapsed = run_program("sallyport-hook", (char *[]){(char *)"sallyport-hook", NULL}, state, -1);
     kill(init, SIGKILL);
     waitpid(init, NULL, 0);
     close(hold);
@@ -175,6 +210,18 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void report_steps(int kind, int count)
+{
+    printf("\n| step (%s) | median us | p95 us |\n|---|---|---|\n",
+           kind == 0 ? "profile in the config" : "filter injected");
+    for (size_t i = 0; i < steps_count[kind]; i++) {
+        double *step = steps[kind][i].samples;
+
+        qsort(step, (size_t)count, sizeof(double), compare);
+        printf("| %s | %.0f | %.0f |\n", steps[kind][i].name, step[count / 2], step[count * 95 / 100]);
+    }
+}
+
 static void report(int count)
 {
     double floor_median = 0;
@@ -185,7 +232,7 @@ static void report(int count)
     printf("%d attaches each, interleaved\n\n| program | median us | p95 us | against the floor "
            "|\n|---|---|---|---|\n",
            count);
-    for (int program = 0; program < PROGRAMS; program++)
+    for (int program = 0; program < STEPS; program++)
         printf("| %s | %.0f | %.0f | %.2f |\n", NAMES[program], samples[program][count / 2],
                samples[program][count * 95 / 100], samples[program][count / 2] / floor_median);
 }
@@ -219,11 +266,11 @@ static void set_up(void)
     run_program("sallyport",
                 (char *[]){(char *)"sallyport", (char *)"bundle", (char *)"--network",
                            (char *)(uintptr_t)NETWORK, bundle, NULL},
-                -1);
+                -1, -1);
     run_program(
         "sallyport",
         (char *[]){(char *)"sallyport", (char *)"network", (char *)"up", (char *)(uintptr_t)NETWORK, NULL},
-        -1);
+        -1, -1);
 }
 
 static void tear_down(void)
@@ -241,7 +288,7 @@ static void tear_down(void)
     run_program(
         "sallyport",
         (char *[]){(char *)"sallyport", (char *)"network", (char *)"down", (char *)(uintptr_t)NETWORK, NULL},
-        -1);
+        -1, -1);
     for (size_t i = 0; i < array_size(files); i++) {
         char path[PATH_MAX];
 
@@ -278,5 +325,7 @@ int main(int argc, char **argv)
             samples[program][round] = run_once((enum program)program, round);
     tear_down();
     report(count);
+    report_steps(0, count);
+    report_steps(1, count);
     return 0;
 }
