@@ -141,7 +141,7 @@ static int read_proxy_at(const struct reader *reader, const struct place *at, co
     return 0;
 }
 
-static int read_proxy(const struct reader *reader, const struct place *at, const json_t *object,
+static int read_proxy(const struct reader *reader, const struct place *at, json_t *object,
                       struct policy *policy)
 {
     json_int_t port = 0;
@@ -181,11 +181,9 @@ static int compare_names(const void *left, const void *right)
 }
 
 /* All names first: a role may reach one that stands behind it. */
-static int read_role_names(const struct reader *reader, const struct place *at, const json_t *object,
+static int read_role_names(const struct reader *reader, const struct place *at, json_t *object,
                            struct policy *policy)
 {
-    const char *name = NULL;
-    json_t *value = NULL;
     int result = reader_object(reader, at, object, NULL);
 
     if (result < 0)
@@ -195,8 +193,10 @@ static int read_role_names(const struct reader *reader, const struct place *at, 
     if (json_object_size(object) > POLICY_ROLES_MAX)
         return reader_complain(reader, at, "has %zu roles, more than %d", json_object_size(object),
                                POLICY_ROLES_MAX);
-    json_object_foreach((json_t *)object, name, value)
-    {
+    for (void *entry = json_object_iter(object); entry != NULL;
+         entry = json_object_iter_next(object, entry)) {
+        const char *name = json_object_iter_key(entry);
+
         result = read_role_name(reader, &(struct place){.parent = at, .key = name}, name,
                                 &policy->roles[policy->roles_count]);
         if (result < 0)
@@ -207,7 +207,7 @@ static int read_role_names(const struct reader *reader, const struct place *at, 
     return 0;
 }
 
-static int read_roles(const struct reader *reader, const struct place *at, const json_t *object,
+static int read_roles(const struct reader *reader, const struct place *at, json_t *object,
                       struct policy *policy)
 {
     int result = read_role_names(reader, at, object, policy);
@@ -221,7 +221,7 @@ static int read_roles(const struct reader *reader, const struct place *at, const
     return result;
 }
 
-static int read_policy(const struct reader *reader, const json_t *object, struct policy *policy)
+static int read_policy(const struct reader *reader, json_t *object, struct policy *policy)
 {
     const struct place root = {.key = "$"};
     int result = reader_object(reader, &root, object, policy_keys);

@@ -103,18 +103,19 @@ static bool key_known(const char *name, const struct reader_key *keys)
     return false;
 }
 
-int reader_object(const struct reader *reader, const struct place *at, const json_t *value,
+int reader_object(const struct reader *reader, const struct place *at, json_t *value,
                   const struct reader_key *keys)
 {
-    const char *name = NULL;
-    json_t *member = NULL;
-
     if (!json_is_object(value))
         return reader_complain(reader, at, "has to be an object, is %s", type_name(value));
     if (keys == NULL)
         return 0;
-    json_object_foreach((json_t *)value, name, member) if (!key_known(name, keys)) return complain_unknown(
-        reader, &(struct place){.parent = at, .key = name}, keys);
+    for (void *entry = json_object_iter(value); entry != NULL; entry = json_object_iter_next(value, entry)) {
+        const char *name = json_object_iter_key(entry);
+
+        if (!key_known(name, keys))
+            return complain_unknown(reader, &(struct place){.parent = at, .key = name}, keys);
+    }
     for (const struct reader_key *key = keys; key->name != NULL; key++)
         if (key->required && json_object_get(value, key->name) == NULL)
             return reader_complain(reader, &(struct place){.parent = at, .key = key->name},

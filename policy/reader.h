@@ -34,8 +34,8 @@ int reader_complain(const struct reader *reader, const struct place *at, const c
     __attribute__((format(printf, 3, 4)));
 
 /* Checks that `value` is an object with no keys but `keys` (the last one has no name) and all that are
- * required. NULL: any keys. */
-int reader_object(const struct reader *reader, const struct place *at, const json_t *value,
+ * required. NULL: any keys. The object is not changed (jansson's iterators only do not say so). */
+int reader_object(const struct reader *reader, const struct place *at, json_t *value,
                   const struct reader_key *keys);
 
 int reader_string(const struct reader *reader, const struct place *at, const json_t *value, const char **ret);

@@ -203,8 +203,8 @@ static int read_socket(const struct role_reader *self, const struct place *at, c
 
 /* Reads the list `key` of the role: an array of its length goes to *array, `read_entry` fills and counts it.
  */
-static int read_list(const struct role_reader *self, const struct place *at, const json_t *object,
-                     const char *key, size_t limit, size_t entry_size, void *array,
+static int read_list(const struct role_reader *self, const struct place *at, json_t *object, const char *key,
+                     size_t limit, size_t entry_size, void *array,
                      int (*read_entry)(const struct role_reader *, const struct place *, const char *))
 {
     const struct place list_at = {.parent = at, .key = key};
@@ -248,7 +248,7 @@ static int read_links(const struct role_reader *self, const struct place *at, co
     return reader_complain(self->reader, at, QUOTED ": neither \"remove\" nor \"refuse\" nor \"keep\"", text);
 }
 
-static int read_lists(const struct role_reader *self, const struct place *at, const json_t *object)
+static int read_lists(const struct role_reader *self, const struct place *at, json_t *object)
 {
     struct policy_role *role = self->role;
     int result =
@@ -300,7 +300,7 @@ static void sort_lists(struct policy_role *role)
         qsort(role->publish, role->publish_count, sizeof(*role->publish), compare_publish);
 }
 
-int role_read(const struct reader *reader, const struct place *at, const json_t *object,
+int role_read(const struct reader *reader, const struct place *at, json_t *object,
               const struct policy *policy, struct policy_role *role)
 {
     const struct role_reader self = {reader, policy, role, (size_t)(role - policy->roles)};

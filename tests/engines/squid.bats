@@ -76,9 +76,11 @@ names()
     echo control.rebind.example=203.0.113.20/10.67.0.1
 }
 
+# make_config NETWORK: what an administrator gets, with the policies of this test in /etc.
 make_config()
 {
-    "${SALLYPORT_BUILD:-$BATS_TEST_DIRNAME/../../build}/tests/engines/squid-config" "$DIRECTORY/networks.d" "$1"
+    unshare --mount --propagation private sh -ec 'mount --bind "$1" /etc; exec "$2" proxy-config squid "$3"' sh \
+        "$DIRECTORY/etc" "${SALLYPORT_BUILD_DIRECTORY:-$BATS_TEST_DIRNAME/../../build}/sallyport" "$1"
 }
 
 # The lists stay, everything behind them goes.
@@ -118,13 +120,14 @@ setup_file()
 {
     set -e
     export DIRECTORY PYTHON
+    umask 022
     # Not a wrapper that some machines have in its place: it is started many times.
     PYTHON=$(python3 -c 'import sys; print(sys.executable)')
     # A run that was killed may have left these.
     remove_namespaces
-    DIRECTORY=$(mktemp -d /tmp/sallyport-squid-XXXXXX)
-    mkdir "$DIRECTORY/networks.d" "$DIRECTORY/control" "$DIRECTORY/local"
-    policy >"$DIRECTORY/networks.d/test.json"
+    DIRECTORY=$(mktemp -d "${TMPDIR:-/tmp}/sallyport-squid-XXXXXX")
+    mkdir -p "$DIRECTORY/etc/sallyport/networks.d" "$DIRECTORY"/{control,local,members}
+    policy >"$DIRECTORY/etc/sallyport/networks.d/test.json"
     make_config test >"$DIRECTORY/squid.conf"
     without_walls "$DIRECTORY/squid.conf" >"$DIRECTORY/control.conf"
 
@@ -137,7 +140,6 @@ setup_file()
     cp "$DIRECTORY/server.pem" "$DIRECTORY/zone" "$DIRECTORY/local"
     internet_serve "$DIRECTORY/local" $HOST
     # And in the subnet, at its host's address, for names that lead there.
-    mkdir "$DIRECTORY/members"
     cp "$DIRECTORY/server.pem" "$DIRECTORY/zone" "$DIRECTORY/members"
     internet_serve "$DIRECTORY/members" $MEMBERS
 
