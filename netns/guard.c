@@ -11,13 +11,13 @@
 
 #define GUARD_TABLE "sallyport"
 
-enum { ENGINE_RESOLVER = 0x7f00000b }; /* 127.0.0.11 */
+static const struct policy_range engine_resolver = {0x7f00000b, 0x7f00000b}; /* 127.0.0.11 */
 
 /* What returns from here is refused by the chain that jumped here. */
 static void add_loopback(const struct nft_table *table)
 {
     nft_chain_add(table, "loopback");
-    nft_rule(table, "loopback", nft_ipv4(), nft_daddr(ENGINE_RESOLVER, 32), nft_return());
+    nft_rule(table, "loopback", nft_ipv4(), nft_daddr(engine_resolver), nft_return());
     nft_rule(table, "loopback", nft_accept());
 }
 

@@ -11,7 +11,9 @@
 #include <stdio.h>
 
 #define POLICY_PREFIX "policy-"
+#define FLOWS_PREFIX "flows-"
 #define REFUSED "refused"
+#define cleanup_present __attribute__((cleanup(present_free_at)))
 
 enum { TRIES = 16 }; /* of a transaction, when somebody else changes rules at the same time */
 
@@ -20,15 +22,11 @@ static void policy_name(const struct policy *policy, char name[NFT_NAME_SIZE])
     snprintf(name, NFT_NAME_SIZE, POLICY_PREFIX "%s", policy->digest);
 }
 
-static void add_policy_chain(const struct nft_table *table, const char *name, const struct policy *policy)
+static void add_policy_chain(const struct nft_table *table, const char *chain, const char *set)
 {
-    cleanup_flows struct flows flows = {.list = NULL};
-
-    flows_of_policy(policy, &flows);
-    nft_flows_add(table, name, flows.list, flows.count);
-    nft_chain_add(table, name);
-    nft_rule(table, name, nft_flow(name), nft_accept());
-    nft_rule(table, name, nft_flow_reply(name), nft_not_opening(), nft_accept());
+    nft_chain_add(table, chain);
+    nft_rule(table, chain, nft_flow(set), nft_accept());
+    nft_rule(table, chain, nft_flow_reply(set), nft_not_opening(), nft_accept());
 }
 
 static void add_base_chains(const struct nft_table *table)
@@ -56,34 +54,95 @@ static void delete_old(const struct nft_table *table, const struct nft_names *ch
         nft_set_delete(table, sets->names[i]);
 }
 
-/* One attempt: the names of what is there are read first, and the transaction only applies while they are
- * right. Returns -ERESTART when they no longer were. */
-static int install_once(struct netlink *nf, const struct policy *policy, struct error *err)
+/* What the hub has before the rules are replaced. */
+struct present {
+    uint32_t generation;
+    struct nft_names chains;
+    struct nft_names sets;
+};
+
+static void present_free_at(struct present *present)
 {
-    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
-    cleanup_nft_names struct nft_names chains = {.names = NULL};
-    cleanup_nft_names struct nft_names sets = {.names = NULL};
-    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
-    char name[NFT_NAME_SIZE];
-    uint32_t generation = 0;
-    int result = nft_generation(nf, &generation, err);
+    nft_names_free_at(&present->chains);
+    nft_names_free_at(&present->sets);
+}
+
+static int read_present(struct netlink *nf, struct present *present, struct error *err)
+{
+    int result = nft_generation(nf, &present->generation, err);
 
     if (result == 0)
-        result = nft_list_chains(nf, HUB_TABLE, POLICY_PREFIX, &chains, err);
+        result = nft_list_chains(nf, HUB_TABLE, POLICY_PREFIX, &present->chains, err);
     if (result == 0)
-        result = nft_list_sets(nf, HUB_TABLE, POLICY_PREFIX, &sets, err);
-    if (result < 0)
-        return result == -EINTR ? -ERESTART : result;
-    policy_name(policy, name);
+        result = nft_list_sets(nf, HUB_TABLE, FLOWS_PREFIX, &present->sets, err);
+    return result == -EINTR ? -ERESTART : result;
+}
+
+/* First transaction: the flows, which no rule uses yet. */
+static int add_flows(struct netlink *nf, const struct policy *policy, uint32_t generation, const char *set,
+                     struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    cleanup_flows struct flows flows = {.list = NULL};
+    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
+
+    flows_of_policy(policy, &flows);
     nft_begin(batch, generation);
     nft_table_add(&table);
+    nft_flows_add(&table, set, flows.list, flows.count);
+    return nft_commit(nf, batch, err);
+}
+
+/* Second transaction: every rule, and the end of what was there before. */
+static int switch_rules(struct netlink *nf, const struct policy *policy, const struct present *present,
+                        const char *set, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
+    char chain[NFT_NAME_SIZE];
+
+    policy_name(policy, chain);
+    nft_begin(batch, nft_generation_after(present->generation));
     nft_table_flush(&table);
-    delete_old(&table, &chains, &sets);
+    delete_old(&table, &present->chains, &present->sets);
     nft_counter_add(&table, REFUSED);
     add_base_chains(&table);
-    add_policy_chain(&table, name, policy);
-    add_base_rules(&table, name);
+    add_policy_chain(&table, chain, set);
+    add_base_rules(&table, chain);
     return nft_commit(nf, batch, err);
+}
+
+/* After a failure between the transactions. Nothing depends on it: a set that stays is deleted next time. */
+static void forget_flows(struct netlink *nf, const char *set)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
+    struct error unimportant;
+
+    nft_begin(batch, 0);
+    nft_set_delete(&table, set);
+    nft_commit(nf, batch, &unimportant);
+}
+
+/* One attempt: each transaction only applies while the hub is as it was read. The set is named after the
+ * generation, so the name is new even where the policy is the same. Returns -ERESTART when somebody else
+ * changed rules in between. */
+static int install_once(struct netlink *nf, const struct policy *policy, struct error *err)
+{
+    cleanup_present struct present present = {.generation = 0};
+    char set[NFT_NAME_SIZE];
+    int result = read_present(nf, &present, err);
+
+    if (result < 0)
+        return result;
+    snprintf(set, sizeof(set), FLOWS_PREFIX "%08x", present.generation);
+    result = add_flows(nf, policy, present.generation, set, err);
+    if (result < 0)
+        return result;
+    result = switch_rules(nf, policy, &present, set, err);
+    if (result < 0)
+        forget_flows(nf, set);
+    return result;
 }
 
 int hub_rules_install(struct netlink *nf, const struct policy *policy, struct error *err)

@@ -28,8 +28,12 @@
 
 #include <stdint.h>
 
-/* Puts the rules of `policy` in place of whatever rules the hub has (none in a new hub), in one transaction:
- * every packet meets either the old rules or the new ones. The counter of refused packets goes on.
+/* Puts the rules of `policy` in place of whatever rules the hub has (none in a new hub): every packet meets
+ * either the old rules or the new ones, whole. The set of flows goes in ahead of the rules, in a transaction
+ * of its own, because the kernel shows the elements of a set a moment later than the rules of the same
+ * transaction, and in that moment live connections would be reset. The counter of refused packets goes on.
+ *
+ * On failure the old rules are in force.
  * `nf` is a NETLINK_NETFILTER socket in the hub. */
 int hub_rules_install(struct netlink *nf, const struct policy *policy, struct error *err);
 

@@ -101,9 +101,14 @@ void nft_begin(struct netlink_batch *batch, uint32_t generation)
 
 int nft_commit(struct netlink *nf, struct netlink_batch *batch, struct error *err)
 {
+    int result = 0;
+
     netlink_batch_message(batch, netlink_batch_count(batch) - 1)->nlmsg_flags |= NLM_F_ACK;
     bracket(batch, NFNL_MSG_BATCH_END);
-    return netlink_send(nf, batch, NULL, err);
+    result = netlink_send(nf, batch, NULL, err);
+    if (result == -EOPNOTSUPP || result == -ENOENT)
+        error_advise(err, "does the kernel have nf_tables, nft_reject and nft_reject_inet?");
+    return result;
 }
 
 static void table_request(const struct nft_table *table, unsigned flags)
@@ -326,6 +331,17 @@ static void compare(struct nl_msg *message, uint32_t operation, const void *byte
     expression_close(message, &cmp);
 }
 
+static void compare_range(struct nl_msg *message, const void *first, const void *last, size_t size)
+{
+    struct expression range = expression_open(message, "range");
+
+    put_number(message, NFTA_RANGE_SREG, NFT_REG_1);
+    put_number(message, NFTA_RANGE_OP, NFT_RANGE_EQ);
+    put_data(message, NFTA_RANGE_FROM_DATA, first, size);
+    put_data(message, NFTA_RANGE_TO_DATA, last, size);
+    expression_close(message, &range);
+}
+
 static void compare_byte(struct nl_msg *message, uint32_t operation, uint8_t byte)
 {
     compare(message, operation, &byte, sizeof(byte));
@@ -347,30 +363,30 @@ static uint32_t operation_of(const struct nft_step *step)
     return step->negated ? NFT_CMP_NEQ : NFT_CMP_EQ;
 }
 
-/* mask: the meta key; number: an interface index in the byte order of the machine. */
+/* other: the meta key; number: an interface index in the byte order of the machine. */
 static void put_index(struct nl_msg *message, const struct nft_step *step)
 {
-    load_meta(message, step->mask);
+    load_meta(message, step->other);
     compare(message, operation_of(step), &step->number, sizeof(step->number));
 }
 
 struct nft_step nft_iif_loopback(void)
 {
-    return (struct nft_step){.put = put_index, .mask = NFT_META_IIF, .number = LOOPBACK_INDEX};
+    return (struct nft_step){.put = put_index, .other = NFT_META_IIF, .number = LOOPBACK_INDEX};
 }
 
 struct nft_step nft_oif_loopback(void)
 {
-    return (struct nft_step){.put = put_index, .mask = NFT_META_OIF, .number = LOOPBACK_INDEX};
+    return (struct nft_step){.put = put_index, .other = NFT_META_OIF, .number = LOOPBACK_INDEX};
 }
 
 struct nft_step nft_not_iif_loopback(void)
 {
     return (struct nft_step){
-        .put = put_index, .mask = NFT_META_IIF, .number = LOOPBACK_INDEX, .negated = true};
+        .put = put_index, .other = NFT_META_IIF, .number = LOOPBACK_INDEX, .negated = true};
 }
 
-/* mask: the meta key. The name is compared whole, padding included: no prefix matches. */
+/* other: the meta key. The name is compared whole, padding included: no prefix matches. */
 static void put_name(struct nl_msg *message, const struct nft_step *step)
 {
     char name[IFNAMSIZ] = "";
@@ -378,53 +394,55 @@ static void put_name(struct nl_msg *message, const struct nft_step *step)
     if (strlen(step->text) >= sizeof(name))
         abort();
     memcpy(name, step->text, strlen(step->text));
-    load_meta(message, step->mask);
+    load_meta(message, step->other);
     compare(message, operation_of(step), name, sizeof(name));
 }
 
 struct nft_step nft_iifname(const char *name)
 {
-    return (struct nft_step){.put = put_name, .mask = NFT_META_IIFNAME, .text = name};
+    return (struct nft_step){.put = put_name, .other = NFT_META_IIFNAME, .text = name};
 }
 
 struct nft_step nft_oifname(const char *name)
 {
-    return (struct nft_step){.put = put_name, .mask = NFT_META_OIFNAME, .text = name};
+    return (struct nft_step){.put = put_name, .other = NFT_META_OIFNAME, .text = name};
 }
 
 struct nft_step nft_not_iifname(const char *name)
 {
-    return (struct nft_step){.put = put_name, .mask = NFT_META_IIFNAME, .text = name, .negated = true};
+    return (struct nft_step){.put = put_name, .other = NFT_META_IIFNAME, .text = name, .negated = true};
 }
 
 struct nft_step nft_not_oifname(const char *name)
 {
-    return (struct nft_step){.put = put_name, .mask = NFT_META_OIFNAME, .text = name, .negated = true};
+    return (struct nft_step){.put = put_name, .other = NFT_META_OIFNAME, .text = name, .negated = true};
 }
 
-/* mask: the meta key, of one byte. */
+/* other: the meta key, of one byte. */
 static void put_protocol(struct nl_msg *message, const struct nft_step *step)
 {
-    load_meta(message, step->mask);
+    load_meta(message, step->other);
     compare_byte(message, NFT_CMP_EQ, (uint8_t)step->number);
 }
 
 struct nft_step nft_ipv4(void)
 {
-    return (struct nft_step){.put = put_protocol, .mask = NFT_META_NFPROTO, .number = NFPROTO_IPV4};
+    return (struct nft_step){.put = put_protocol, .other = NFT_META_NFPROTO, .number = NFPROTO_IPV4};
 }
 
 struct nft_step nft_tcp(void)
 {
-    return (struct nft_step){.put = put_protocol, .mask = NFT_META_L4PROTO, .number = IPPROTO_TCP};
+    return (struct nft_step){.put = put_protocol, .other = NFT_META_L4PROTO, .number = IPPROTO_TCP};
 }
 
+/* number and other: the first and the last address. */
 static void put_address(struct nl_msg *message, const struct nft_step *step, uint32_t offset)
 {
-    load_payload(message, NFT_PAYLOAD_NETWORK_HEADER, offset, sizeof(uint32_t), NFT_REG_1);
-    if (step->mask != UINT32_MAX)
-        mask_bits(message, &step->mask, sizeof(step->mask));
-    compare(message, NFT_CMP_EQ, &step->number, sizeof(step->number));
+    load_payload(message, NFT_PAYLOAD_NETWORK_HEADER, offset, sizeof(step->number), NFT_REG_1);
+    if (step->number == step->other)
+        compare(message, NFT_CMP_EQ, &step->number, sizeof(step->number));
+    else
+        compare_range(message, &step->number, &step->other, sizeof(step->number));
 }
 
 static void put_source(struct nl_msg *message, const struct nft_step *step)
@@ -437,19 +455,35 @@ static void put_destination(struct nl_msg *message, const struct nft_step *step)
     put_address(message, step, IP_DESTINATION);
 }
 
-static uint32_t prefix_mask(unsigned prefix)
+struct nft_step nft_saddr(struct policy_range addresses)
 {
-    return prefix == 0 ? 0 : htonl(UINT32_MAX << (32 - prefix));
+    return (struct nft_step){
+        .put = put_source, .number = htonl(addresses.first), .other = htonl(addresses.last)};
 }
 
-struct nft_step nft_saddr(uint32_t address, unsigned prefix)
+struct nft_step nft_daddr(struct policy_range addresses)
 {
-    return (struct nft_step){.put = put_source, .number = htonl(address), .mask = prefix_mask(prefix)};
+    return (struct nft_step){
+        .put = put_destination, .number = htonl(addresses.first), .other = htonl(addresses.last)};
 }
 
-struct nft_step nft_daddr(uint32_t address, unsigned prefix)
+/* other: the offset in the header. */
+static void put_port(struct nl_msg *message, const struct nft_step *step)
 {
-    return (struct nft_step){.put = put_destination, .number = htonl(address), .mask = prefix_mask(prefix)};
+    uint16_t port = (uint16_t)step->number;
+
+    load_payload(message, NFT_PAYLOAD_TRANSPORT_HEADER, step->other, sizeof(port), NFT_REG_1);
+    compare(message, NFT_CMP_EQ, &port, sizeof(port));
+}
+
+struct nft_step nft_sport(uint16_t port)
+{
+    return (struct nft_step){.put = put_port, .other = TCP_SOURCE, .number = htons(port)};
+}
+
+struct nft_step nft_dport(uint16_t port)
+{
+    return (struct nft_step){.put = put_port, .other = TCP_DESTINATION, .number = htons(port)};
 }
 
 static void put_unfragmented(struct nl_msg *message, const struct nft_step *step)
@@ -504,9 +538,10 @@ struct nft_step nft_flow_reply(const char *set)
     return (struct nft_step){.put = put_flow_reply_match, .text = set};
 }
 
+/* other: the mask. */
 static void put_flags(struct nl_msg *message, const struct nft_step *step)
 {
-    uint8_t mask = (uint8_t)step->mask;
+    uint8_t mask = (uint8_t)step->other;
 
     load_payload(message, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, sizeof(mask), NFT_REG_1);
     mask_bits(message, &mask, sizeof(mask));
@@ -515,12 +550,12 @@ static void put_flags(struct nl_msg *message, const struct nft_step *step)
 
 struct nft_step nft_not_opening(void)
 {
-    return (struct nft_step){.put = put_flags, .mask = TH_SYN | TH_ACK, .number = TH_SYN, .negated = true};
+    return (struct nft_step){.put = put_flags, .other = TH_SYN | TH_ACK, .number = TH_SYN, .negated = true};
 }
 
 struct nft_step nft_tcp_reset(void)
 {
-    return (struct nft_step){.put = put_flags, .mask = TH_RST, .number = TH_RST};
+    return (struct nft_step){.put = put_flags, .other = TH_RST, .number = TH_RST};
 }
 
 static void put_count(struct nl_msg *message, const struct nft_step *step)
@@ -655,6 +690,11 @@ int nft_generation(struct netlink *nf, uint32_t *ret, struct error *err)
         return error_set(err, EBADMSG, "read nftables generation");
     *ret = generation;
     return 0;
+}
+
+uint32_t nft_generation_after(uint32_t generation)
+{
+    return generation == UINT32_MAX ? 1 : generation + 1; /* 0 is no generation */
 }
 
 static int ignore(const struct nlmsghdr *message, void *data)

@@ -40,8 +40,9 @@ struct nft_table {
 struct nft_step {
     void (*put)(struct nl_msg *message, const struct nft_step *step);
     const char *text;
-    uint32_t number; /* as the packet or the kernel has it: network byte order where it is an address */
-    uint32_t mask;
+    uint32_t
+        number; /* addresses and ports in network byte order, like everything that is compared with packets */
+    uint32_t other; /* the mask, the end of the range, or what is looked at */
     bool negated;
 };
 
@@ -78,7 +79,10 @@ void nft_counter_add(const struct nft_table *table, const char *counter);
 
 /* A flow is "these addresses may connect to those addresses at this TCP port". A set of flows is a
  * concatenation of ranges (source . destination . port), so that any number of them costs one look-up. It is
- * constant: filled before the first rule uses it, never changed again. */
+ * constant: filled before the first rule uses it, never changed again.
+ *
+ * The kernel makes the elements of a set visible a moment after the rules of the same transaction: a rule
+ * that must not miss in that moment belongs in a later transaction than its set. */
 struct nft_flow {
     struct policy_range from;
     struct policy_range to;
@@ -105,8 +109,10 @@ struct nft_step nft_not_iifname(const char *name);
 struct nft_step nft_not_oifname(const char *name);
 struct nft_step nft_ipv4(void);
 struct nft_step nft_tcp(void);
-struct nft_step nft_saddr(uint32_t address, unsigned prefix);
-struct nft_step nft_daddr(uint32_t address, unsigned prefix);
+struct nft_step nft_saddr(struct policy_range addresses);
+struct nft_step nft_daddr(struct policy_range addresses);
+struct nft_step nft_sport(uint16_t port);
+struct nft_step nft_dport(uint16_t port);
 struct nft_step nft_unfragmented(void); /* neither a first nor a later fragment */
 
 /* The packet goes from a flow's source to its destination and port. */
@@ -134,6 +140,9 @@ struct nft_step nft_reject_admin(void); /* reject with icmpx admin-prohibited */
 
 /* The number of the current generation of rules in the socket's namespace. */
 int nft_generation(struct netlink *nf, uint32_t *ret, struct error *err);
+
+/* The number after one more transaction. */
+uint32_t nft_generation_after(uint32_t generation);
 
 /* Returns 0 if the chain exists, -ENOENT if it (or its table) does not. */
 int nft_chain_exists(struct netlink *nf, const char *table, const char *chain, struct error *err);

@@ -23,6 +23,17 @@ static struct uplink_names names_of(const char *network)
     return names;
 }
 
+/* The packets of one flow, in the chain of its direction, and the exact mirror in the other one's. */
+static void add_flow(const struct nft_table *table, const struct nft_flow *flow, const char *there,
+                     const char *back)
+{
+    nft_rule(table, there, nft_ipv4(), nft_tcp(), nft_saddr(flow->from), nft_daddr(flow->to),
+             nft_dport(flow->port), nft_accept());
+    nft_rule(table, back, nft_ipv4(), nft_tcp(), nft_saddr(flow->to), nft_daddr(flow->from),
+             nft_sport(flow->port), nft_not_opening(), nft_accept());
+}
+
+/* Rules, not sets: there are few of them, and the elements of a set come a moment late (netns/nft.h). */
 static void add_flows(const struct nft_table *table, const struct policy *policy)
 {
     cleanup_flows struct flows requests = {.list = NULL};
@@ -31,32 +42,30 @@ static void add_flows(const struct nft_table *table, const struct policy *policy
     if (policy->proxy_at == POLICY_PROXY_AT_HOST)
         flows_to_proxy(policy, &requests);
     flows_published(policy, &published);
-    nft_flows_add(table, "requests", requests.list, requests.count);
-    nft_flows_add(table, "published", published.list, published.count);
+    for (size_t i = 0; i < requests.count; i++)
+        add_flow(table, &requests.list[i], "from-uplink", "to-uplink");
+    for (size_t i = 0; i < published.count; i++)
+        add_flow(table, &published.list[i], "to-uplink", "from-uplink");
 }
 
-static void add_uplink_chains(const struct nft_table *table)
+static void add_uplink_chains(const struct nft_table *table, const struct policy *policy)
 {
     nft_chain_add(table, "from-uplink");
-    nft_rule(table, "from-uplink", nft_flow("requests"), nft_accept());
-    nft_rule(table, "from-uplink", nft_flow_reply("published"), nft_not_opening(), nft_accept());
-    nft_rule(table, "from-uplink", nft_drop());
-
     nft_chain_add(table, "to-uplink");
-    nft_rule(table, "to-uplink", nft_flow_reply("requests"), nft_not_opening(), nft_accept());
-    nft_rule(table, "to-uplink", nft_flow("published"), nft_accept());
+    add_flows(table, policy);
+    nft_rule(table, "from-uplink", nft_drop());
     nft_rule(table, "to-uplink", nft_ipv4(), nft_tcp(), nft_reject_tcp());
     nft_rule(table, "to-uplink", nft_drop());
 }
 
 static void add_prerouting(const struct nft_table *table, const struct policy *policy, const char *uplink)
 {
+    struct policy_range subnet = {policy->subnet, policy->subnet | UINT32_MAX >> policy->prefix};
+
     nft_base_chain_add(table, "prerouting", NF_INET_PRE_ROUTING, NFT_PRIORITY_RAW, NF_ACCEPT);
     nft_rule(table, "prerouting", nft_iifname(uplink), nft_jump("from-uplink"));
-    nft_rule(table, "prerouting", nft_not_iif_loopback(), nft_ipv4(),
-             nft_daddr(policy->subnet, policy->prefix), nft_drop());
-    nft_rule(table, "prerouting", nft_not_iif_loopback(), nft_ipv4(),
-             nft_saddr(policy->subnet, policy->prefix), nft_drop());
+    nft_rule(table, "prerouting", nft_not_iif_loopback(), nft_ipv4(), nft_daddr(subnet), nft_drop());
+    nft_rule(table, "prerouting", nft_not_iif_loopback(), nft_ipv4(), nft_saddr(subnet), nft_drop());
 }
 
 static void add_other_chains(const struct nft_table *table, const char *uplink)
@@ -72,6 +81,9 @@ static void add_other_chains(const struct nft_table *table, const char *uplink)
     nft_rule(table, "forward", nft_oifname(uplink), nft_drop());
 }
 
+/* The chains stay and their rules are replaced. A new chain in place of an old one would be another hook:
+ * while both are there, a packet could meet the new one before the transaction and the old one after it,
+ * empty both. */
 int uplink_rules_install(struct netlink *nf, const struct policy *policy, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
@@ -81,10 +93,8 @@ int uplink_rules_install(struct netlink *nf, const struct policy *policy, struct
 
     nft_begin(batch, 0);
     nft_table_add(&table);
-    nft_table_delete(&table);
-    nft_table_add(&table);
-    add_flows(&table, policy);
-    add_uplink_chains(&table);
+    nft_table_flush(&table);
+    add_uplink_chains(&table, policy);
     add_prerouting(&table, policy, names.link);
     add_other_chains(&table, names.link);
     result = nft_commit(nf, batch, err);

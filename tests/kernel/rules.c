@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the three rule sets do to packets. For each thing that is closed there is a second look with its wall,
+ * and only that, taken away: then it is open, so the test can tell the difference. Where a refusal must be
+ * immediate it is measured. */
+#include "base/cleanup.h"
+#include "netns/guard.h"
+#include "netns/hub_rules.h"
+#include "netns/namespace.h"
+#include "netns/uplink_rules.h"
+#include "policy/policy.h"
+#include "topology.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <netinet/ip.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char hermes[] =
+    "{\"version\": 1, \"subnet\": \"10.209.0.0/24\","
+    " \"proxy\": {\"address\": \"10.209.0.2\", \"port\": 3128, \"at\": \"host\"},"
+    " \"roles\": {"
+    "  \"agent\": {\"addresses\": \"10.209.0.64/26\", \"reach\": [\"proxy\", \"gateway:8642\"]},"
+    "  \"gateway\": {\"addresses\": \"10.209.0.3\", \"reach\": [\"proxy\", \"dashboard:9119\"],"
+    "                \"publish\": [\"127.0.0.1:9119:9119\"]},"
+    "  \"dashboard\": {\"addresses\": \"10.209.0.4\", \"reach\": [\"gateway:8642\"]}}}";
+
+/* The same with the agent's way to the gateway revoked. */
+static const char revoked[] =
+    "{\"version\": 1, \"subnet\": \"10.209.0.0/24\","
+    " \"proxy\": {\"address\": \"10.209.0.2\", \"port\": 3128, \"at\": \"host\"},"
+    " \"roles\": {"
+    "  \"agent\": {\"addresses\": \"10.209.0.64/26\", \"reach\": [\"proxy\"]},"
+    "  \"gateway\": {\"addresses\": \"10.209.0.3\", \"reach\": [\"proxy\", \"dashboard:9119\"]},"
+    "  \"dashboard\": {\"addresses\": \"10.209.0.4\", \"reach\": [\"gateway:8642\"]}}}";
+
+enum { RELOADS = 500 };
+
+static struct policy policy;
+static struct error err;
+
+static void load(const char *text)
+{
+    cr_assert_eq(policy_parse(text, strlen(text), "test.json", "hermes", &policy, &err), 0, "%s", err.text);
+}
+
+static void setup(void)
+{
+    topology_make();
+    load(hermes);
+}
+
+TestSuite(rules, .init = setup, .timeout = 60);
+
+static void install_hub(void)
+{
+    struct netlink *nf = topology_netfilter(HUB);
+
+    cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    netlink_close(nf);
+}
+
+static void install_guard(enum place place, bool only_sp0)
+{
+    struct netlink *nf = topology_netfilter(place);
+
+    cr_assert_eq(guard_install(nf, only_sp0, &err), 0, "%s", err.text);
+    netlink_close(nf);
+}
+
+static void install_uplink(void)
+{
+    struct netlink *nf = topology_netfilter(HOST);
+
+    cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    netlink_close(nf);
+}
+
+static void remove_uplink(void)
+{
+    struct netlink *nf = topology_netfilter(HOST);
+
+    cr_assert_eq(uplink_rules_remove(nf, "hermes", &err), 0, "%s", err.text);
+    netlink_close(nf);
+}
+
+static void expect_open(enum place place, const char *source, uint16_t source_port, const char *address,
+                        uint16_t port)
+{
+    struct attempt attempt = topology_connect_from(place, source, source_port, address, port);
+
+    cr_assert_eq(attempt.error, 0, "place %d to %s:%u: %s", place, address, port, strerror(attempt.error));
+}
+
+/* Refused at once, with the error of a reset. */
+static void expect_refused(enum place place, const char *source, uint16_t source_port, const char *address,
+                           uint16_t port)
+{
+    struct attempt attempt = topology_connect_from(place, source, source_port, address, port);
+
+    cr_assert_eq(attempt.error, ECONNREFUSED, "place %d to %s:%u: %s", place, address, port,
+                 strerror(attempt.error));
+    cr_assert_lt(attempt.milliseconds, REFUSED_WITHIN, "place %d to %s:%u: %f ms", place, address, port,
+                 attempt.milliseconds);
+}
+
+static void expect_silence(enum place place, const char *source, uint16_t source_port, const char *address,
+                           uint16_t port)
+{
+    struct attempt attempt = topology_connect_from(place, source, source_port, address, port);
+
+    cr_assert_eq(attempt.error, ETIMEDOUT, "place %d to %s:%u: %s", place, address, port,
+                 strerror(attempt.error));
+}
+
+/* ---- hub ---- */
+
+struct connection {
+    enum place from;
+    const char *source;
+    enum place to;
+    const char *address;
+    uint16_t port;
+};
+
+static const struct connection allowed[] = {
+    {AGENT, "", HOST, PROXY_ADDRESS, 3128},
+    {OTHER, "", HOST, PROXY_ADDRESS, 3128},
+    {AGENT, "", GATEWAY, GATEWAY_ADDRESS, 8642},
+    {GATEWAY, "", HOST, PROXY_ADDRESS, 3128},
+    {GATEWAY, "", DASHBOARD, DASHBOARD_ADDRESS, 9119},
+    {DASHBOARD, "", GATEWAY, GATEWAY_ADDRESS, 8642},
+    {HOST, HOST_ADDRESS, GATEWAY, GATEWAY_ADDRESS, 9119},
+};
+
+/* Each is next to something allowed: one end, one port or one direction away from it. */
+static const struct connection forbidden[] = {
+    {AGENT, "", HOST, PROXY_ADDRESS, 22},
+    {AGENT, "", HOST, HOST_ADDRESS, 3128},
+    {AGENT, "", OTHER, OTHER_ADDRESS, 8642},
+    {AGENT, "", GATEWAY, GATEWAY_ADDRESS, 9119},
+    {AGENT, "", DASHBOARD, DASHBOARD_ADDRESS, 9119},
+    {DASHBOARD, "", HOST, PROXY_ADDRESS, 3128},
+    {DASHBOARD, "", GATEWAY, GATEWAY_ADDRESS, 9119},
+    {GATEWAY, "", AGENT, AGENT_ADDRESS, 8642},
+    {HOST, HOST_ADDRESS, GATEWAY, GATEWAY_ADDRESS, 8642},
+    {HOST, HOST_ADDRESS, AGENT, AGENT_ADDRESS, 9119},
+    {HOST, PROXY_ADDRESS, GATEWAY, GATEWAY_ADDRESS, 9119},
+    {HOST, PROXY_ADDRESS, AGENT, AGENT_ADDRESS, 3128},
+};
+
+Test(rules, hub_allows_what_the_policy_says)
+{
+    install_hub();
+    for (size_t i = 0; i < array_size(allowed); i++) {
+        cleanup_close int listener = topology_listen(allowed[i].to, allowed[i].address, allowed[i].port);
+
+        expect_open(allowed[i].from, allowed[i].source, 0, allowed[i].address, allowed[i].port);
+        cr_assert(topology_readable(listener));
+    }
+}
+
+Test(rules, hub_refuses_the_rest_at_once)
+{
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+    struct netlink *nf = topology_netfilter(HUB);
+
+    install_hub();
+    for (size_t i = 0; i < array_size(forbidden); i++) {
+        const struct connection *one = &forbidden[i];
+        cleanup_close int listener = topology_listen(one->to, one->address, one->port);
+
+        expect_refused(one->from, one->source, 0, one->address, one->port);
+        cr_assert_eq(hub_rules_refused(nf, &packets, &bytes, &err), 0, "%s", err.text);
+        cr_assert_eq(packets, i + 1);
+        cr_assert_eq(bytes, (i + 1) * 60, "a SYN with its options");
+    }
+    topology_nft(HUB, "flush ruleset");
+    for (size_t i = 0; i < array_size(forbidden); i++) {
+        const struct connection *one = &forbidden[i];
+        cleanup_close int listener = topology_listen(one->to, one->address, one->port);
+
+        expect_open(one->from, one->source, 0, one->address, one->port);
+    }
+    netlink_close(nf);
+}
+
+/* A mirrored rule without the mask of flags lets the target connect back from its port. */
+Test(rules, hub_mirror_does_not_open_connections)
+{
+    cleanup_close int agent = topology_listen(AGENT, AGENT_ADDRESS, 5555);
+    cleanup_close int dashboard = topology_listen(DASHBOARD, DASHBOARD_ADDRESS, 5555);
+    char command[256];
+
+    install_hub();
+    expect_refused(HOST, PROXY_ADDRESS, 3128, AGENT_ADDRESS, 5555);
+    expect_refused(GATEWAY, "", 8642, AGENT_ADDRESS, 5555);
+    expect_refused(GATEWAY, "", 8642, DASHBOARD_ADDRESS, 5555);
+    snprintf(command, sizeof(command),
+             "add rule inet sallyport policy-%s ip saddr { " PROXY_ADDRESS ", " GATEWAY_ADDRESS " } "
+             "tcp sport { 3128, 8642 } accept",
+             policy.digest);
+    topology_nft(HUB, command);
+    expect_open(HOST, PROXY_ADDRESS, 3128, AGENT_ADDRESS, 5555);
+    expect_open(GATEWAY, "", 8642, AGENT_ADDRESS, 5555);
+    expect_open(GATEWAY, "", 8642, DASHBOARD_ADDRESS, 5555);
+}
+
+Test(rules, hub_drops_udp_and_icmp)
+{
+    cleanup_close int socket = topology_bind_udp(GATEWAY, GATEWAY_ADDRESS, 8642);
+    cleanup_close int capture = topology_capture(AGENT, "sp0");
+
+    install_hub();
+    topology_send_udp(AGENT, GATEWAY_ADDRESS, 8642);
+    cr_assert_not(topology_readable(socket));
+    topology_send_udp(GATEWAY, AGENT_ADDRESS, 9); /* would be answered by ICMP port unreachable */
+    cr_assert_not(topology_captured(capture, "", ""));
+    topology_nft(HUB, "flush ruleset");
+    topology_send_udp(AGENT, GATEWAY_ADDRESS, 8642);
+    cr_assert(topology_readable(socket));
+    topology_send_udp(AGENT, GATEWAY_ADDRESS, 9);
+    cr_assert(topology_captured(capture, GATEWAY_ADDRESS, AGENT_ADDRESS));
+}
+
+/* A fragment to an allowed port: the first (more to come) and a later one (its bytes are no TCP header). */
+Test(rules, hub_drops_fragments)
+{
+    cleanup_close int capture = topology_capture(GATEWAY, "sp0");
+    char command[256];
+
+    install_hub();
+    topology_send_syn(AGENT, AGENT_ADDRESS, GATEWAY_ADDRESS, 8642, IP_MF);
+    topology_send_syn(AGENT, AGENT_ADDRESS, GATEWAY_ADDRESS, 8642, IP_MF | 3);
+    topology_send_syn(AGENT, AGENT_ADDRESS, GATEWAY_ADDRESS, 8642, 3);
+    cr_assert_not(topology_captured(capture, "", ""));
+    topology_send_syn(AGENT, AGENT_ADDRESS, GATEWAY_ADDRESS, 8642, 0);
+    cr_assert(topology_captured(capture, AGENT_ADDRESS, GATEWAY_ADDRESS), "the packet itself is right");
+    cr_assert_not(topology_captured(capture, "", ""));
+    snprintf(command, sizeof(command), "insert rule inet sallyport forward jump policy-%s", policy.digest);
+    topology_nft(HUB, command);
+    topology_send_syn(AGENT, AGENT_ADDRESS, GATEWAY_ADDRESS, 8642, IP_MF);
+    cr_assert(topology_captured(capture, AGENT_ADDRESS, GATEWAY_ADDRESS));
+}
+
+/* A forged source neither passes nor has the hub's reset sent to the member that it names. */
+Test(rules, hub_is_no_reflector)
+{
+    cleanup_close int gateway = topology_capture(GATEWAY, "sp0");
+    cleanup_close int other = topology_capture(OTHER, "sp0");
+
+    install_hub();
+    topology_send_syn(AGENT, OTHER_ADDRESS, GATEWAY_ADDRESS, 8642, 0);
+    topology_send_syn(AGENT, OTHER_ADDRESS, GATEWAY_ADDRESS, 1, 0);
+    cr_assert_not(topology_captured(gateway, "", ""));
+    cr_assert_not(topology_captured(other, "", ""));
+    topology_enter(HUB);
+    cr_assert_eq(namespace_sysctl("net/ipv4/conf/all/rp_filter", "0", &err), 0, "%s", err.text);
+    cr_assert_eq(namespace_sysctl("net/ipv4/conf/sp0ad10040/rp_filter", "0", &err), 0, "%s", err.text);
+    topology_send_syn(AGENT, OTHER_ADDRESS, GATEWAY_ADDRESS, 8642, 0);
+    cr_assert(topology_captured(gateway, OTHER_ADDRESS, GATEWAY_ADDRESS));
+    topology_send_syn(AGENT, OTHER_ADDRESS, GATEWAY_ADDRESS, 1, 0);
+    cr_assert(topology_captured(other, GATEWAY_ADDRESS, OTHER_ADDRESS));
+}
+
+/* Even if somebody gives the hub an address: nothing in it can be talked to, nothing in it can talk. */
+Test(rules, hub_talks_to_nobody)
+{
+    cleanup_close int listener = -1;
+    cleanup_close int agent = topology_bind_udp(AGENT, AGENT_ADDRESS, 53);
+
+    topology_enter(HUB);
+    topology_ip("address add 10.209.0.250/32 dev lo\n");
+    listener = topology_listen(HUB, "10.209.0.250", 80);
+    install_hub();
+    expect_silence(AGENT, "", 0, "10.209.0.250", 80);
+    cr_assert_eq(topology_send_udp(HUB, AGENT_ADDRESS, 53).error, EPERM);
+    cr_assert_not(topology_readable(agent));
+    topology_nft(HUB, "flush ruleset");
+    expect_open(AGENT, "", 0, "10.209.0.250", 80);
+    cr_assert_eq(topology_send_udp(HUB, AGENT_ADDRESS, 53).error, 0);
+    cr_assert(topology_readable(agent));
+}
+
+/* With permanent neighbours: only forwarding is looked at, not the hub's silence to neighbour solicitations.
+ */
+static void add_ipv6(void)
+{
+    topology_enter(HUB);
+    cr_assert_eq(namespace_sysctl("net/ipv6/conf/all/forwarding", "1", &err), 0, "%s", err.text);
+    topology_ip("address add fd00:1::1/64 dev sp0ad10040 nodad\n"
+                "address add fd00:2::1/64 dev sp0ad10003 nodad\n"
+                "neigh add fd00:1::2 lladdr 02:00:00:00:02:03 dev sp0ad10040 nud permanent\n"
+                "neigh add fd00:2::2 lladdr 02:00:00:00:02:05 dev sp0ad10003 nud permanent\n");
+    topology_enter(AGENT);
+    topology_ip("address add fd00:1::2/64 dev sp0 nodad\n"
+                "neigh add fd00:1::1 lladdr 02:00:00:00:01:03 dev sp0 nud permanent\n"
+                "route add default via fd00:1::1\n");
+    topology_enter(GATEWAY);
+    topology_ip("address add fd00:2::2/64 dev sp0 nodad\n"
+                "neigh add fd00:2::1 lladdr 02:00:00:00:01:05 dev sp0 nud permanent\n"
+                "route add default via fd00:2::1\n");
+}
+
+Test(rules, hub_drops_ipv6)
+{
+    cleanup_close int listener = -1;
+
+    add_ipv6();
+    listener = topology_listen(GATEWAY, "fd00:2::2", 8642);
+    install_hub();
+    expect_silence(AGENT, "", 0, "fd00:2::2", 8642);
+    topology_nft(HUB, "flush ruleset");
+    expect_open(AGENT, "", 0, "fd00:2::2", 8642);
+}
+
+/* One byte there and back. */
+static bool echo(int client, int server)
+{
+    char byte = 'x';
+    struct pollfd back = {.fd = client, .events = POLLIN};
+    struct pollfd there = {.fd = server, .events = POLLIN};
+
+    return send(client, &byte, 1, MSG_NOSIGNAL) == 1 && poll(&there, 1, PATIENCE) == 1 &&
+           recv(server, &byte, 1, 0) == 1 && send(server, &byte, 1, MSG_NOSIGNAL) == 1 &&
+           poll(&back, 1, PATIENCE) == 1 && recv(client, &byte, 1, 0) == 1;
+}
+
+Test(rules, hub_reload_cuts_what_is_revoked_at_once)
+{
+    cleanup_close int listener = topology_listen(GATEWAY, GATEWAY_ADDRESS, 8642);
+    cleanup_close int client = -1;
+    cleanup_close int server = -1;
+
+    install_hub();
+    cr_assert_eq(topology_connect_keep(AGENT, "", 0, GATEWAY_ADDRESS, 8642, &client).error, 0);
+    cr_assert(topology_readable(listener));
+    server = accept(listener, NULL, NULL);
+    cr_assert(echo(client, server));
+    install_hub();
+    cr_assert(echo(client, server), "the same policy again");
+    policy_free(&policy);
+    load(revoked);
+    install_hub();
+    cr_assert_not(echo(client, server));
+    cr_assert_eq(recv(client, &(char){0}, 1, 0), -1);
+    cr_assert_eq(errno, ECONNRESET);
+    expect_refused(AGENT, "", 0, GATEWAY_ADDRESS, 8642);
+}
+
+/* Replaces the rules in `place` again and again, in a process of its own. */
+static pid_t start_reloading(enum place place,
+                             int (*install)(struct netlink *, const struct policy *, struct error *))
+{
+    struct netlink *nf = topology_netfilter(place);
+    pid_t pid = fork();
+
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        for (int i = 0; i < RELOADS; i++)
+            if (install(nf, &policy, &err) < 0)
+                _exit(1);
+        _exit(0);
+    }
+    netlink_close(nf);
+    return pid;
+}
+
+/* While the reloader runs no packet finds the rules missing, in either sense. A lost SYN would be sent again
+ * after a second, which is longer than our patience; a connection that was reset does not echo. */
+static void expect_no_gap(pid_t reloader)
+{
+    cleanup_close int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
+    cleanup_close int other = topology_listen(HOST, PROXY_ADDRESS, 22);
+    cleanup_close int lasting = -1;
+    cleanup_close int lasting_server = -1;
+    unsigned rounds = 0;
+    int status = 0;
+
+    cr_assert_eq(topology_connect_keep(AGENT, "", 0, PROXY_ADDRESS, 3128, &lasting).error, 0);
+    cr_assert(topology_readable(proxy));
+    lasting_server = accept(proxy, NULL, NULL);
+    for (; waitpid(reloader, &status, WNOHANG) == 0; rounds++) {
+        cleanup_close int accepted = -1;
+
+        expect_open(AGENT, "", 0, PROXY_ADDRESS, 3128);
+        accepted = accept(proxy, NULL, NULL);
+        for (int i = 0; i < 20; i++)
+            cr_assert(echo(lasting, lasting_server), "round %u", rounds);
+        cr_assert_neq(topology_connect(AGENT, PROXY_ADDRESS, 22).error, 0);
+    }
+    cr_assert_eq(status, 0);
+    cr_assert_gt(rounds, 0);
+}
+
+Test(rules, hub_reload_has_no_gap)
+{
+    install_hub();
+    expect_no_gap(start_reloading(HUB, hub_rules_install));
+}
+
+Test(rules, uplink_reload_has_no_gap)
+{
+    install_hub();
+    install_uplink();
+    expect_no_gap(start_reloading(HOST, uplink_rules_install));
+}
+
+/* ---- guard ---- */
+
+/* As Docker does it: a listener at 127.0.0.11 and a translation that leads there. */
+static void expect_resolver(bool reachable)
+{
+    cleanup_close int tcp = topology_listen(AGENT, "127.0.0.11", 53);
+    cleanup_close int translated = topology_listen(AGENT, "127.0.0.11", 35353);
+    cleanup_close int udp = topology_bind_udp(AGENT, "127.0.0.11", 53);
+    struct attempt datagram = topology_send_udp(AGENT, "127.0.0.11", 53);
+
+    cr_assert_eq(datagram.error == 0, reachable, "%s", strerror(datagram.error));
+    cr_assert_lt(datagram.milliseconds, REFUSED_WITHIN);
+    cr_assert_eq(topology_readable(udp), reachable);
+    if (reachable) {
+        expect_open(AGENT, "", 0, "127.0.0.11", 53);
+        expect_open(AGENT, "", 0, "127.0.0.53", 53);
+    } else {
+        expect_refused(AGENT, "", 0, "127.0.0.11", 53);
+        expect_refused(AGENT, "", 0, "127.0.0.53", 53);
+    }
+}
+
+Test(rules, guard_closes_the_engines_resolver)
+{
+    topology_nft(AGENT,
+                 "add table ip engine; "
+                 "add chain ip engine output { type nat hook output priority -100; }; "
+                 "add rule ip engine output ip daddr 127.0.0.53 tcp dport 53 dnat to 127.0.0.11:35353");
+    install_guard(AGENT, false);
+    expect_resolver(false);
+    topology_nft(AGENT, "delete table inet sallyport");
+    expect_resolver(true);
+}
+
+Test(rules, guard_leaves_loopback_free)
+{
+    static const char *const own[] = {"127.0.0.1", "127.0.0.10", "::1", AGENT_ADDRESS};
+
+    install_guard(AGENT, false);
+    for (size_t i = 0; i < array_size(own); i++) {
+        cleanup_close int tcp = topology_listen(AGENT, own[i], 8080);
+        cleanup_close int udp = topology_bind_udp(AGENT, own[i], 8080);
+
+        expect_open(AGENT, "", 0, own[i], 8080);
+        cr_assert_eq(topology_send_udp(AGENT, own[i], 8080).error, 0);
+        cr_assert(topology_readable(udp));
+    }
+}
+
+/* What `docker network connect` does to a running container. */
+static void add_later_link(void)
+{
+    topology_enter(OUTSIDE);
+    topology_ip("link add eth1 type veth peer name eth1-member\n"
+                "address add 203.0.113.2/24 dev eth1\n"
+                "address add fd00:3::2/64 dev eth1 nodad\n"
+                "link set eth1 up\n"
+                "route add 10.209.0.0/24 via 203.0.113.1 dev eth1 onlink\n");
+    topology_move(OUTSIDE, "eth1-member", AGENT, "eth1");
+    topology_enter(AGENT);
+    topology_ip("address add 203.0.113.1/24 dev eth1\n"
+                "address add fd00:3::1/64 dev eth1 nodad\n"
+                "link set eth1 up\n"
+                "route add default via 203.0.113.2\n");
+    cr_assert_eq(namespace_sysctl("net/ipv4/ip_forward", "1", &err), 0, "%s", err.text);
+    topology_wait_for_link(AGENT, "eth1");
+    topology_wait_for_link(OUTSIDE, "eth1");
+}
+
+/* Out and in over the later link, TCP and UDP. */
+static void expect_later_link(bool usable)
+{
+    cleanup_close int away = topology_listen(OUTSIDE, "203.0.113.2", 443);
+    cleanup_close int away6 = topology_listen(OUTSIDE, "fd00:3::2", 443);
+    cleanup_close int resolver = topology_bind_udp(OUTSIDE, "203.0.113.2", 53);
+    cleanup_close int here = topology_listen(AGENT, "203.0.113.1", 8080);
+    struct attempt datagram = topology_send_udp(AGENT, "203.0.113.2", 53);
+
+    cr_assert_eq(datagram.error == 0, usable, "%s", strerror(datagram.error));
+    cr_assert_lt(datagram.milliseconds, REFUSED_WITHIN);
+    cr_assert_eq(topology_readable(resolver), usable);
+    if (usable) {
+        expect_open(AGENT, "", 0, "203.0.113.2", 443);
+        expect_open(AGENT, "", 0, "fd00:3::2", 443);
+        expect_open(OUTSIDE, "", 0, "203.0.113.1", 8080);
+    } else {
+        expect_refused(AGENT, "", 0, "203.0.113.2", 443);
+        expect_refused(AGENT, "", 0, "fd00:3::2", 443);
+        expect_silence(OUTSIDE, "", 0, "203.0.113.1", 8080);
+    }
+}
+
+/* sp0 takes TCP only; nothing is forwarded into it. Seen at the hub's end, where nothing is filtered here. */
+static void expect_own_link(bool guarded)
+{
+    cleanup_close int capture = topology_capture(HUB, "sp0ad10040");
+    struct attempt datagram = topology_send_udp(AGENT, GATEWAY_ADDRESS, 53);
+
+    cr_assert_eq(datagram.error != 0, guarded, "%s", strerror(datagram.error));
+    cr_assert_lt(datagram.milliseconds, REFUSED_WITHIN);
+    cr_assert_neq(topology_captured(capture, AGENT_ADDRESS, GATEWAY_ADDRESS), guarded);
+    topology_connect(OUTSIDE, GATEWAY_ADDRESS, 8642);
+    cr_assert_neq(topology_captured(capture, "203.0.113.2", GATEWAY_ADDRESS), guarded);
+}
+
+/* The hub is open here: what stops UDP inward is the guard. */
+static void expect_inward(bool guarded)
+{
+    cleanup_close int udp = topology_bind_udp(AGENT, AGENT_ADDRESS, 53);
+    cleanup_close int tcp = topology_listen(AGENT, AGENT_ADDRESS, 53);
+
+    cr_assert_eq(topology_send_udp(GATEWAY, AGENT_ADDRESS, 53).error, 0);
+    cr_assert_neq(topology_readable(udp), guarded);
+    expect_open(GATEWAY, "", 0, AGENT_ADDRESS, 53);
+}
+
+Test(rules, guard_covers_links_added_later)
+{
+    add_later_link();
+    install_guard(AGENT, false);
+    expect_later_link(false);
+    expect_own_link(true);
+    expect_inward(true);
+    topology_nft(AGENT, "delete table inet sallyport");
+    expect_later_link(true);
+    expect_own_link(false);
+    expect_inward(false);
+}
+
+Test(rules, guard_of_sp0_leaves_other_links_alone)
+{
+    add_later_link();
+    install_guard(AGENT, true);
+    expect_later_link(true);
+    expect_own_link(true);
+    expect_inward(true);
+    topology_nft(AGENT, "delete table inet sallyport");
+    expect_own_link(false);
+    expect_inward(false);
+}
+
+/* ---- uplink: the hub has no rules in these tests, as if a member had got past it ---- */
+
+static void expect_host_services(bool reachable)
+{
+    static const struct {
+        const char *address;
+        uint16_t port;
+    } services[] = {{PROXY_ADDRESS, 22}, {HOST_ADDRESS, 22}, {HOST_ADDRESS, 3128}, {"198.51.100.1", 22}};
+
+    for (size_t i = 0; i < array_size(services); i++) {
+        cleanup_close int listener = topology_listen(HOST, services[i].address, services[i].port);
+
+        if (reachable)
+            expect_open(AGENT, "", 0, services[i].address, services[i].port);
+        else
+            expect_silence(AGENT, "", 0, services[i].address, services[i].port);
+    }
+}
+
+/* A way from the members through the hub and the host to anywhere, and back. */
+static void add_way_out(void)
+{
+    topology_enter(AGENT);
+    topology_ip("route add default via 169.254.0.1 dev sp0 onlink\n");
+    topology_enter(HUB);
+    topology_ip("neigh add 169.254.0.9 lladdr 02:00:00:00:02:01 dev sp0ad10001 nud permanent\n"
+                "route add default via 169.254.0.9 dev sp0ad10001 onlink\n");
+}
+
+Test(rules, uplink_leads_to_the_proxy_only)
+{
+    cleanup_close int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
+
+    add_way_out();
+    install_uplink();
+    expect_open(AGENT, "", 0, PROXY_ADDRESS, 3128);
+    expect_open(GATEWAY, "", 0, PROXY_ADDRESS, 3128);
+    expect_silence(DASHBOARD, "", 0, PROXY_ADDRESS, 3128);
+    expect_host_services(false);
+    remove_uplink();
+    expect_open(DASHBOARD, "", 0, PROXY_ADDRESS, 3128);
+    expect_host_services(true);
+}
+
+Test(rules, uplink_forwards_nothing)
+{
+    cleanup_close int outside = topology_listen(OUTSIDE, OUTSIDE_ADDRESS, 443);
+    cleanup_close int agent = topology_listen(AGENT, AGENT_ADDRESS, 8080);
+
+    add_way_out();
+    install_uplink();
+    expect_silence(AGENT, "", 0, OUTSIDE_ADDRESS, 443);
+    expect_silence(OUTSIDE, "", 0, AGENT_ADDRESS, 8080);
+    remove_uplink();
+    expect_open(AGENT, "", 0, OUTSIDE_ADDRESS, 443);
+    expect_open(OUTSIDE, "", 0, AGENT_ADDRESS, 8080);
+}
+
+/* The weak host model, and a table of somebody else that accepts everything first and last. */
+Test(rules, uplink_addresses_answer_on_the_uplink_only)
+{
+    cleanup_close int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
+    cleanup_close int capture = topology_capture(HUB, "sp0ad10001");
+
+    topology_nft(HOST, "add table inet other; "
+                       "add chain inet other early { type filter hook prerouting priority -400; }; "
+                       "add rule inet other early accept; "
+                       "add chain inet other late { type filter hook input priority 400; }; "
+                       "add rule inet other late accept");
+    install_uplink();
+    expect_silence(OUTSIDE, "", 0, PROXY_ADDRESS, 3128);
+    topology_send_syn(OUTSIDE, AGENT_ADDRESS, "198.51.100.1", 1, 0); /* its refusal would go to the agent */
+    cr_assert_not(topology_captured(capture, "", ""));
+    expect_open(HOST, PROXY_ADDRESS, 0, PROXY_ADDRESS, 3128);
+    remove_uplink();
+    expect_open(OUTSIDE, "", 0, PROXY_ADDRESS, 3128);
+    topology_send_syn(OUTSIDE, AGENT_ADDRESS, "198.51.100.1", 1, 0);
+    cr_assert(topology_captured(capture, "198.51.100.1", AGENT_ADDRESS));
+}
+
+/* An address translation of the host's that leads a request for the proxy elsewhere. */
+Test(rules, uplink_rule_holds_after_translation)
+{
+    cleanup_close int elsewhere = topology_listen(HOST, PROXY_ADDRESS, 22);
+
+    topology_nft(HOST, "add table ip other; "
+                       "add chain ip other prerouting { type nat hook prerouting priority -100; }; "
+                       "add rule ip other prerouting tcp dport 3128 dnat to " PROXY_ADDRESS ":22");
+    install_uplink();
+    expect_silence(AGENT, "", 0, PROXY_ADDRESS, 3128);
+    remove_uplink();
+    expect_open(AGENT, "", 0, PROXY_ADDRESS, 3128);
+}
+
+Test(rules, uplink_host_reaches_published_ports_only)
+{
+    cleanup_close int published = topology_listen(GATEWAY, GATEWAY_ADDRESS, 9119);
+    cleanup_close int unpublished = topology_listen(GATEWAY, GATEWAY_ADDRESS, 22);
+    cleanup_close int agent = topology_listen(AGENT, AGENT_ADDRESS, 9119);
+
+    install_uplink();
+    expect_open(HOST, HOST_ADDRESS, 0, GATEWAY_ADDRESS, 9119);
+    expect_refused(HOST, HOST_ADDRESS, 0, GATEWAY_ADDRESS, 22);
+    expect_refused(HOST, HOST_ADDRESS, 0, AGENT_ADDRESS, 9119);
+    expect_refused(HOST, PROXY_ADDRESS, 0, GATEWAY_ADDRESS, 9119);
+    remove_uplink();
+    expect_open(HOST, HOST_ADDRESS, 0, GATEWAY_ADDRESS, 22);
+    expect_open(HOST, HOST_ADDRESS, 0, AGENT_ADDRESS, 9119);
+    expect_open(HOST, PROXY_ADDRESS, 0, GATEWAY_ADDRESS, 9119);
+}
+
+/* The answers' rules without the mask of flags open the reverse connection, at both ends of the uplink. */
+Test(rules, uplink_mirror_does_not_open_connections)
+{
+    cleanup_close int agent = topology_listen(AGENT, AGENT_ADDRESS, 5555);
+    cleanup_close int host = topology_listen(HOST, HOST_ADDRESS, 5555);
+
+    install_uplink();
+    expect_refused(HOST, PROXY_ADDRESS, 3128, AGENT_ADDRESS, 5555);
+    expect_silence(GATEWAY, "", 9119, HOST_ADDRESS, 5555);
+    topology_nft(HOST, "insert rule inet sallyport-hermes to-uplink "
+                       "ip saddr " PROXY_ADDRESS " tcp sport 3128 accept");
+    topology_nft(HOST, "insert rule inet sallyport-hermes from-uplink "
+                       "ip saddr " GATEWAY_ADDRESS " tcp sport 9119 accept");
+    expect_open(HOST, PROXY_ADDRESS, 3128, AGENT_ADDRESS, 5555);
+    expect_open(GATEWAY, "", 9119, HOST_ADDRESS, 5555);
+}
