@@ -371,6 +371,69 @@ Test(hub, has_an_uplink_only_if_there_is_a_use_for_it)
     remove_hub();
 }
 
+Test(hub, lets_the_host_reach_published_ports_only)
+{
+    struct shape shape = USUAL;
+    cleanup_close int hub = ensure();
+    cleanup_close int netns = world_namespace();
+    pid_t published = 0;
+    pid_t other = 0;
+
+    attach(hub, netns, "dashboard", "one");
+    published = world_serve(netns, "10.250.7.4", 9119);
+    other = world_serve(netns, "10.250.7.4", 22);
+    cr_expect_eq(world_connect(-1, "10.250.7.4", 9119), ECONNREFUSED);
+    shape.publish = "\"127.0.0.1:9119:9119\"";
+    reload(&shape);
+    cr_expect_eq(world_connect(-1, "10.250.7.4", 9119), 0);
+    cr_expect_eq(world_connect(-1, "10.250.7.4", 22), ECONNREFUSED);
+    reload(&USUAL);
+    cr_expect_eq(world_connect(-1, "10.250.7.4", 9119), ECONNREFUSED);
+    world_stop(published);
+    world_stop(other);
+    remove_hub();
+}
+
+/* Somebody may clean /run/sallyport up, or open it to others. */
+Test(hub, makes_its_state_directory_again)
+{
+    cleanup_close int hub = ensure();
+    cleanup_close int netns = world_namespace();
+
+    cr_assert_eq(world_run(-1, "rm -r /run/sallyport"), 0);
+    attach(hub, netns, "agent", "one");
+    cr_expect_eq(world_run(-1, "stat -c %a /run/sallyport | grep -q '^700$'"), 0);
+    cr_assert_eq(world_run(-1, "chmod 777 /run/sallyport"), 0);
+    cr_assert(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    attach(hub, netns, "agent", "one");
+    cr_expect_eq(world_run(-1, "stat -c %a /run/sallyport | grep -q '^700$'"), 0);
+    cr_assert_eq(world_run(-1, "chown 1 /run/sallyport"), 0);
+    cr_expect(hub_remove(NETWORK, world_host(), &err) < 0);
+    cr_expect(strstr(err.text, "/run/sallyport") != NULL, "%s", err.text);
+    cr_assert_eq(world_run(-1, "chown 0 /run/sallyport"), 0);
+    remove_hub();
+}
+
+/* Two networks must not overlap, even if nobody compared their policy files. */
+Test(hub, of_another_network_is_in_the_way)
+{
+    static const char text[] = "{\"version\": 1, \"subnet\": \"10.250.7.128/25\","
+                               "\"proxy\": {\"address\": \"10.250.7.130\", \"port\": 1, \"at\": \"host\"},"
+                               "\"roles\": {\"agent\": {\"addresses\": \"10.250.7.192/26\", \"reach\": []}}}";
+    struct policy other;
+
+    close(ensure());
+    world_policy("sptother", text, &other);
+    cr_expect(hub_ensure(&other, world_host(), &err) < 0);
+    cr_expect(strstr(err.text, "10.250.7.0/24") != NULL, "%s", err.text);
+    cr_expect_eq(world_run(-1, "ip link show sp-sptother"), 1);
+    expect_uplink(true);
+    remove_hub();
+    close(hub_ensure(&other, world_host(), &err));
+    cr_expect(hub_remove("sptother", world_host(), &err) == 0, "%s", err.text);
+    expect_clean_host();
+}
+
 Test(hub, is_removed_with_half_of_it_missing)
 {
     static const char *const damages[] = {

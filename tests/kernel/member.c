@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define NETWORK "sptmember"
 #define HUB "ip netns exec sallyport-" NETWORK " "
@@ -219,6 +221,82 @@ Test(member, three_hundred_have_addresses_of_their_own)
         close(namespaces[i]);
     cr_expect_eq(wait_for_members(0), 0);
     cr_expect_eq(world_lines(hub, "ip route"), 2, "only the uplink's are left");
+}
+
+/* Attaches in a child. Returns its pid; it exits with 0 if it got an address. */
+static pid_t attach_in_child(int netns, const char *role, const char *id)
+{
+    pid_t pid = fork();
+    uint32_t address = 0;
+
+    if (pid == 0)
+        _exit(try_attach(netns, role, id, &address) == 0 ? 0 : 1);
+    return pid;
+}
+
+static unsigned count_successes(const pid_t *children, size_t count)
+{
+    unsigned successes = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int status = 0;
+
+        cr_assert(waitpid(children[i], &status, 0) == children[i]);
+        successes += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
+    return successes;
+}
+
+Test(member, many_at_the_same_time_have_addresses_of_their_own)
+{
+    enum { MEMBERS = 32 };
+    int namespaces[MEMBERS];
+    pid_t children[MEMBERS];
+
+    for (size_t i = 0; i < MEMBERS; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "many-%zu", i);
+        namespaces[i] = world_namespace();
+        children[i] = attach_in_child(namespaces[i], "agent", id);
+    }
+    cr_expect_eq(count_successes(children, MEMBERS), MEMBERS);
+    cr_expect_eq(count_members(), MEMBERS);
+    cr_expect_eq(world_lines(hub, "ip route | grep 10.250.9"), MEMBERS);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "many-%zu", i);
+        cr_expect(verify(namespaces[i], "agent", id) == 0, "%s", err.text);
+    }
+}
+
+Test(member, of_many_with_one_id_or_address_one_is_attached)
+{
+    enum { MEMBERS = 8 };
+    int namespaces[MEMBERS];
+    pid_t lives[MEMBERS];
+    pid_t children[MEMBERS];
+
+    for (size_t i = 0; i < MEMBERS; i++) {
+        namespaces[i] = world_namespace();
+        lives[i] = world_serve(namespaces[i], "0.0.0.0", 1);
+    }
+    for (size_t i = 0; i < MEMBERS; i++)
+        children[i] = attach_in_child(namespaces[i], "agent", "one");
+    cr_expect_eq(count_successes(children, MEMBERS), 1);
+    cr_expect_eq(count_members(), 1);
+    cr_assert(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "many-%zu", i);
+        children[i] = attach_in_child(namespaces[i], "gateway", id);
+    }
+    cr_expect_eq(count_successes(children, MEMBERS), 1);
+    cr_expect_eq(count_members(), 1);
+    for (size_t i = 0; i < MEMBERS; i++)
+        world_stop(lives[i]);
 }
 
 Test(member, pool_says_when_it_is_exhausted)
