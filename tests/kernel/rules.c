@@ -39,6 +39,8 @@ static const char revoked[] =
     "  \"gateway\": {\"addresses\": \"10.209.0.3\", \"reach\": [\"proxy\", \"dashboard:9119\"]},"
     "  \"dashboard\": {\"addresses\": \"10.209.0.4\", \"reach\": [\"gateway:8642\"]}}}";
 
+#define held cleanup_close __attribute__((unused)) /* a listener that only has to be there */
+
 enum { RELOADS = 500 };
 
 static struct policy policy;
@@ -158,7 +160,7 @@ Test(rules, hub_allows_what_the_policy_says)
 {
     install_hub();
     for (size_t i = 0; i < array_size(allowed); i++) {
-        cleanup_close int listener = topology_listen(allowed[i].to, allowed[i].address, allowed[i].port);
+        held int listener = topology_listen(allowed[i].to, allowed[i].address, allowed[i].port);
 
         expect_open(allowed[i].from, allowed[i].source, 0, allowed[i].address, allowed[i].port);
         cr_assert(topology_readable(listener));
@@ -174,7 +176,7 @@ Test(rules, hub_refuses_the_rest_at_once)
     install_hub();
     for (size_t i = 0; i < array_size(forbidden); i++) {
         const struct connection *one = &forbidden[i];
-        cleanup_close int listener = topology_listen(one->to, one->address, one->port);
+        held int listener = topology_listen(one->to, one->address, one->port);
 
         expect_refused(one->from, one->source, 0, one->address, one->port);
         cr_assert_eq(hub_rules_refused(nf, &packets, &bytes, &err), 0, "%s", err.text);
@@ -184,7 +186,7 @@ Test(rules, hub_refuses_the_rest_at_once)
     topology_nft(HUB, "flush ruleset");
     for (size_t i = 0; i < array_size(forbidden); i++) {
         const struct connection *one = &forbidden[i];
-        cleanup_close int listener = topology_listen(one->to, one->address, one->port);
+        held int listener = topology_listen(one->to, one->address, one->port);
 
         expect_open(one->from, one->source, 0, one->address, one->port);
     }
@@ -194,8 +196,8 @@ Test(rules, hub_refuses_the_rest_at_once)
 /* A mirrored rule without the mask of flags lets the target connect back from its port. */
 Test(rules, hub_mirror_does_not_open_connections)
 {
-    cleanup_close int agent = topology_listen(AGENT, AGENT_ADDRESS, 5555);
-    cleanup_close int dashboard = topology_listen(DASHBOARD, DASHBOARD_ADDRESS, 5555);
+    held int agent = topology_listen(AGENT, AGENT_ADDRESS, 5555);
+    held int dashboard = topology_listen(DASHBOARD, DASHBOARD_ADDRESS, 5555);
     char command[256];
 
     install_hub();
@@ -334,7 +336,7 @@ static bool echo(int client, int server)
 
 Test(rules, hub_reload_cuts_what_is_revoked_at_once)
 {
-    cleanup_close int listener = topology_listen(GATEWAY, GATEWAY_ADDRESS, 8642);
+    held int listener = topology_listen(GATEWAY, GATEWAY_ADDRESS, 8642);
     cleanup_close int client = -1;
     cleanup_close int server = -1;
 
@@ -376,8 +378,8 @@ static pid_t start_reloading(enum place place,
  * after a second, which is longer than our patience; a connection that was reset does not echo. */
 static void expect_no_gap(pid_t reloader)
 {
-    cleanup_close int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
-    cleanup_close int other = topology_listen(HOST, PROXY_ADDRESS, 22);
+    held int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
+    held int other = topology_listen(HOST, PROXY_ADDRESS, 22);
     cleanup_close int lasting = -1;
     cleanup_close int lasting_server = -1;
     unsigned rounds = 0;
@@ -417,8 +419,8 @@ Test(rules, uplink_reload_has_no_gap)
 /* As Docker does it: a listener at 127.0.0.11 and a translation that leads there. */
 static void expect_resolver(bool reachable)
 {
-    cleanup_close int tcp = topology_listen(AGENT, "127.0.0.11", 53);
-    cleanup_close int translated = topology_listen(AGENT, "127.0.0.11", 35353);
+    held int tcp = topology_listen(AGENT, "127.0.0.11", 53);
+    held int translated = topology_listen(AGENT, "127.0.0.11", 35353);
     cleanup_close int udp = topology_bind_udp(AGENT, "127.0.0.11", 53);
     struct attempt datagram = topology_send_udp(AGENT, "127.0.0.11", 53);
 
@@ -452,7 +454,7 @@ Test(rules, guard_leaves_loopback_free)
 
     install_guard(AGENT, false);
     for (size_t i = 0; i < array_size(own); i++) {
-        cleanup_close int tcp = topology_listen(AGENT, own[i], 8080);
+        held int tcp = topology_listen(AGENT, own[i], 8080);
         cleanup_close int udp = topology_bind_udp(AGENT, own[i], 8080);
 
         expect_open(AGENT, "", 0, own[i], 8080);
@@ -484,10 +486,10 @@ static void add_later_link(void)
 /* Out and in over the later link, TCP and UDP. */
 static void expect_later_link(bool usable)
 {
-    cleanup_close int away = topology_listen(OUTSIDE, "203.0.113.2", 443);
-    cleanup_close int away6 = topology_listen(OUTSIDE, "fd00:3::2", 443);
+    held int away = topology_listen(OUTSIDE, "203.0.113.2", 443);
+    held int away6 = topology_listen(OUTSIDE, "fd00:3::2", 443);
     cleanup_close int resolver = topology_bind_udp(OUTSIDE, "203.0.113.2", 53);
-    cleanup_close int here = topology_listen(AGENT, "203.0.113.1", 8080);
+    held int here = topology_listen(AGENT, "203.0.113.1", 8080);
     struct attempt datagram = topology_send_udp(AGENT, "203.0.113.2", 53);
 
     cr_assert_eq(datagram.error == 0, usable, "%s", strerror(datagram.error));
@@ -521,7 +523,7 @@ static void expect_own_link(bool guarded)
 static void expect_inward(bool guarded)
 {
     cleanup_close int udp = topology_bind_udp(AGENT, AGENT_ADDRESS, 53);
-    cleanup_close int tcp = topology_listen(AGENT, AGENT_ADDRESS, 53);
+    held int tcp = topology_listen(AGENT, AGENT_ADDRESS, 53);
 
     cr_assert_eq(topology_send_udp(GATEWAY, AGENT_ADDRESS, 53).error, 0);
     cr_assert_neq(topology_readable(udp), guarded);
@@ -563,7 +565,7 @@ static void expect_host_services(bool reachable)
     } services[] = {{PROXY_ADDRESS, 22}, {HOST_ADDRESS, 22}, {HOST_ADDRESS, 3128}, {"198.51.100.1", 22}};
 
     for (size_t i = 0; i < array_size(services); i++) {
-        cleanup_close int listener = topology_listen(HOST, services[i].address, services[i].port);
+        held int listener = topology_listen(HOST, services[i].address, services[i].port);
 
         if (reachable)
             expect_open(AGENT, "", 0, services[i].address, services[i].port);
@@ -584,7 +586,7 @@ static void add_way_out(void)
 
 Test(rules, uplink_leads_to_the_proxy_only)
 {
-    cleanup_close int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
+    held int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
 
     add_way_out();
     install_uplink();
@@ -599,8 +601,8 @@ Test(rules, uplink_leads_to_the_proxy_only)
 
 Test(rules, uplink_forwards_nothing)
 {
-    cleanup_close int outside = topology_listen(OUTSIDE, OUTSIDE_ADDRESS, 443);
-    cleanup_close int agent = topology_listen(AGENT, AGENT_ADDRESS, 8080);
+    held int outside = topology_listen(OUTSIDE, OUTSIDE_ADDRESS, 443);
+    held int agent = topology_listen(AGENT, AGENT_ADDRESS, 8080);
 
     add_way_out();
     install_uplink();
@@ -614,7 +616,7 @@ Test(rules, uplink_forwards_nothing)
 /* The weak host model, and a table of somebody else that accepts everything first and last. */
 Test(rules, uplink_addresses_answer_on_the_uplink_only)
 {
-    cleanup_close int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
+    held int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
     cleanup_close int capture = topology_capture(HUB, "sp0ad10001");
 
     topology_nft(HOST, "add table inet other; "
@@ -633,10 +635,38 @@ Test(rules, uplink_addresses_answer_on_the_uplink_only)
     cr_assert(topology_captured(capture, "198.51.100.1", AGENT_ADDRESS));
 }
 
+/* What is not TCP over IPv4, at the very address and port that is open. */
+static void expect_other_protocols(bool reachable)
+{
+    cleanup_close int udp = topology_bind_udp(HOST, PROXY_ADDRESS, 3128);
+    held int tcp6 = topology_listen(HOST, "fd00:9::1", 3128);
+
+    cr_assert_eq(topology_send_udp(AGENT, PROXY_ADDRESS, 3128).error, 0);
+    cr_assert_eq(topology_readable(udp), reachable);
+    if (reachable)
+        expect_open(HUB, "", 0, "fd00:9::1", 3128);
+    else
+        expect_silence(HUB, "", 0, "fd00:9::1", 3128);
+}
+
+Test(rules, uplink_takes_tcp_over_ipv4_only)
+{
+    topology_enter(HOST);
+    topology_ip("address add fd00:9::1/64 dev sp-hermes nodad\n"
+                "neigh add fd00:9::2 lladdr 02:00:00:00:01:01 dev sp-hermes nud permanent\n");
+    topology_enter(HUB);
+    topology_ip("address add fd00:9::2/64 dev sp0ad10001 nodad\n"
+                "neigh add fd00:9::1 lladdr 02:00:00:00:02:01 dev sp0ad10001 nud permanent\n");
+    install_uplink();
+    expect_other_protocols(false);
+    remove_uplink();
+    expect_other_protocols(true);
+}
+
 /* An address translation of the host's that leads a request for the proxy elsewhere. */
 Test(rules, uplink_rule_holds_after_translation)
 {
-    cleanup_close int elsewhere = topology_listen(HOST, PROXY_ADDRESS, 22);
+    held int elsewhere = topology_listen(HOST, PROXY_ADDRESS, 22);
 
     topology_nft(HOST, "add table ip other; "
                        "add chain ip other prerouting { type nat hook prerouting priority -100; }; "
@@ -649,9 +679,9 @@ Test(rules, uplink_rule_holds_after_translation)
 
 Test(rules, uplink_host_reaches_published_ports_only)
 {
-    cleanup_close int published = topology_listen(GATEWAY, GATEWAY_ADDRESS, 9119);
-    cleanup_close int unpublished = topology_listen(GATEWAY, GATEWAY_ADDRESS, 22);
-    cleanup_close int agent = topology_listen(AGENT, AGENT_ADDRESS, 9119);
+    held int published = topology_listen(GATEWAY, GATEWAY_ADDRESS, 9119);
+    held int unpublished = topology_listen(GATEWAY, GATEWAY_ADDRESS, 22);
+    held int agent = topology_listen(AGENT, AGENT_ADDRESS, 9119);
 
     install_uplink();
     expect_open(HOST, HOST_ADDRESS, 0, GATEWAY_ADDRESS, 9119);
@@ -667,8 +697,8 @@ Test(rules, uplink_host_reaches_published_ports_only)
 /* The answers' rules without the mask of flags open the reverse connection, at both ends of the uplink. */
 Test(rules, uplink_mirror_does_not_open_connections)
 {
-    cleanup_close int agent = topology_listen(AGENT, AGENT_ADDRESS, 5555);
-    cleanup_close int host = topology_listen(HOST, HOST_ADDRESS, 5555);
+    held int agent = topology_listen(AGENT, AGENT_ADDRESS, 5555);
+    held int host = topology_listen(HOST, HOST_ADDRESS, 5555);
 
     install_uplink();
     expect_refused(HOST, PROXY_ADDRESS, 3128, AGENT_ADDRESS, 5555);

@@ -194,6 +194,7 @@ Test(nft, hub_is_replaced_whole)
     nft("add rule inet sallyport policy-0123456789abcdef accept");
     nft("add set inet sallyport flows-left { type ipv4_addr; }");
     nft("add rule inet sallyport input jump policy-0123456789abcdef");
+    nft("add chain inet sallyport forward { policy accept; }");
     cr_assert_eq(hub_rules_install(nf, &after, &err), 0, "%s", err.text);
     expect_hub(revoked_flows);
     cr_assert_eq(hub_rules_install(nf, &after, &err), 0, "the same again: %s", err.text);
