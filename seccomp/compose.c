@@ -239,8 +239,8 @@ static json_t *no_profile(const struct seccomp_options *options)
     return json_pack("{s:s}", "defaultAction", "SCMP_ACT_ALLOW");
 }
 
-int seccomp_compose(const json_t *profile, const struct seccomp_options *options, json_t **ret,
-                    struct error *err)
+static int compose_once(const json_t *profile, const struct seccomp_options *options, json_t **ret,
+                        struct error *err)
 {
     cleanup_json json_t *none = NULL;
     int result = 0;
@@ -260,7 +260,23 @@ bool seccomp_implies(const json_t *profile, const struct seccomp_options *option
     cleanup_json json_t *composed = NULL;
     struct error ignored = {0};
 
-    if (profile == NULL || seccomp_compose(profile, options, &composed, &ignored) < 0)
+    if (profile == NULL || compose_once(profile, options, &composed, &ignored) < 0)
         return false;
     return json_equal((json_t *)profile, composed);
+}
+
+/* What comes out must be seen to imply R by whoever reads it next. That fails only for profiles whose rules
+ * can be said in so many cubes but no longer be decided. */
+int seccomp_compose(const json_t *profile, const struct seccomp_options *options, json_t **ret,
+                    struct error *err)
+{
+    cleanup_json json_t *composed = NULL;
+    int result = compose_once(profile, options, &composed, err);
+
+    if (result < 0)
+        return result;
+    if (!seccomp_implies(composed, options))
+        return error_set(err, 0, "seccomp profile: conditions are too many to be decided");
+    *ret = take_pointer(composed);
+    return 0;
 }

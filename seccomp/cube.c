@@ -51,19 +51,50 @@ static bool is_covered(const struct cube_set *set, const struct cube *cube)
     return false;
 }
 
+/* The fixed bits in which a cube differs from one of the set: what keeps them apart. */
+struct difference {
+    uint32_t bits[CUBE_ARGUMENTS];
+};
+
+static void find_differences(const struct cube *cube, const struct cube_set *set, struct difference *ret)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct cube *other = &set->items[i];
+
+        for (unsigned j = 0; j < CUBE_ARGUMENTS; j++)
+            ret[i].bits[j] = (cube->value[j] ^ other->value[j]) & cube->mask[j] & other->mask[j];
+    }
+}
+
+/* Whether all cubes of the set are still kept apart without the bit. */
+static bool is_dispensable(const struct difference *differences, size_t count, unsigned argument,
+                           uint32_t bit)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct difference rest = differences[i];
+
+        rest.bits[argument] &= ~bit;
+        if ((rest.bits[0] | rest.bits[1] | rest.bits[2]) == 0)
+            return false;
+    }
+    return true;
+}
+
 /* Frees every fixed bit that can be free without reaching into `set`. */
 static struct cube expand(const struct cube *cube, const struct cube_set *set)
 {
+    struct difference differences[CUBE_SET_MAX];
     struct cube expanded = *cube;
 
+    find_differences(cube, set, differences);
     for (unsigned i = 0; i < CUBE_ARGUMENTS; i++) {
         for (uint32_t bit = 1U << 31; bit != 0; bit >>= 1) {
-            struct cube larger = expanded;
-
-            larger.mask[i] &= ~bit;
-            larger.value[i] &= ~bit;
-            if (find_intersecting(set, &larger) == NULL)
-                expanded = larger;
+            if ((expanded.mask[i] & bit) == 0 || !is_dispensable(differences, set->count, i, bit))
+                continue;
+            expanded.mask[i] &= ~bit;
+            expanded.value[i] &= ~bit;
+            for (size_t j = 0; j < set->count; j++)
+                differences[j].bits[i] &= ~bit;
         }
     }
     return expanded;
