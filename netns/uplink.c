@@ -10,10 +10,13 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+enum { OUTLIVE_LOOKS = 500, OUTLIVE_STEP_MS = 2 }; /* one second */
 
 /* The sockets of one piece of work. */
 struct uplink {
@@ -137,15 +140,48 @@ static int find(const struct uplink *uplink, struct link *ret, bool *ret_ours, s
     return 0;
 }
 
-/* Deletes the link of a hub that is no more: its creation failed half way, or it is still dying. Only a veth
- * that leads to another namespace can be that; anything else with the name is somebody's. */
-static int delete_leftover(const struct uplink *uplink, const struct link *link, struct error *err)
+/* Only a veth that leads to another namespace can be an uplink; anything else with the name is somebody's. */
+static int check_kind(const struct link *link, struct error *err)
 {
-    if (strcmp(link->kind, "veth") != 0 || !link->peer_elsewhere) {
-        error_set(err, EEXIST, "make link %s: the host has one of that name already", link->name);
-        return error_advise(err, "rename it, or call the network differently");
+    if (strcmp(link->kind, "veth") == 0 && link->peer_elsewhere)
+        return 0;
+    error_set(err, EEXIST, "make link %s: the host has one of that name already", link->name);
+    return error_advise(err, "rename it, or call the network differently");
+}
+
+static int refuse_other_hub(const struct uplink *uplink, const struct link *link, struct error *err)
+{
+    const char *network = uplink->policy->network;
+
+    error_set(err, EEXIST, "make link %s: it leads to another hub of network %s, which is not at /run/netns",
+              link->name, network);
+    return error_advise(
+        err, "look for an engine with a mount namespace of its own, or run sallyport network down %s",
+        network);
+}
+
+/* Waits for the end of a link that leads to another hub than ours: a hub that was only just lost (its maker
+ * crashed, its mount namespace ended) is gone in a moment. A living one is not robbed of its uplink. */
+static int outlive(const struct uplink *uplink, struct error *err)
+{
+    for (int i = 0; i < OUTLIVE_LOOKS; i++) {
+        struct link link;
+        bool ours = false;
+        int result = find(uplink, &link, &ours, err);
+
+        if (result == 0)
+            result = check_kind(&link, err);
+        if (result == 0)
+            result = link_peer_dying(uplink->host, &link, err);
+        if (result == 1)
+            return link_delete(uplink->host, link.index, err);
+        if (result < 0)
+            return result == -ENODEV ? 0 : result;
+        if (i == OUTLIVE_LOOKS - 1)
+            return refuse_other_hub(uplink, &link, err);
+        poll(NULL, 0, OUTLIVE_STEP_MS);
     }
-    return link_delete(uplink->host, link->index, err);
+    return 0;
 }
 
 static int create(const struct uplink *uplink, struct error *err)
@@ -286,13 +322,12 @@ static int ensure_link(const struct uplink *uplink, bool *ret_made, struct error
     if (result == 0 && ours)
         return 0;
     if (result == 0)
-        result = delete_leftover(uplink, &link, err);
+        result = outlive(uplink, err);
     if (result < 0 && result != -ENODEV)
         return result;
     result = route_rule_sweep(uplink->host, err);
-    if (result < 0)
-        return result;
-    result = create(uplink, err);
+    if (result == 0)
+        result = create(uplink, err);
     *ret_made = result == 0;
     return result;
 }
@@ -348,7 +383,9 @@ int uplink_remove(const char *network, int host_netns, struct error *err)
     uplink_name(network, name);
     result = link_find(uplink.host, name, &link, err);
     if (result == 0)
-        result = delete_leftover(&uplink, &link, err);
+        result = check_kind(&link, err);
+    if (result == 0)
+        result = link_delete(uplink.host, link.index, err);
     if (result < 0 && result != -ENODEV)
         return result;
     result = route_rule_sweep(uplink.host, err);

@@ -195,13 +195,30 @@ Test(hub, replaces_a_leftover_file)
     remove_hub();
 }
 
-/* A hub that was unbound by hand, but lives on in a process: its uplink is in the way. */
-Test(hub, replaces_a_leftover_uplink)
+/* A hub that is not to be found but lives, as in another mount namespace, keeps its uplink. */
+Test(hub, does_not_rob_another_of_its_uplink)
+{
+    int old = ensure();
+    cleanup_close int new = -1;
+
+    cr_assert_eq(world_run(-1, "umount -l " PIN), 0);
+    cr_expect(hub_ensure(&policy, world_host(), &err) < 0);
+    cr_expect(strstr(err.text, "another hub") != NULL, "%s", err.text);
+    cr_expect_eq(world_run(old, "ip link show sp0afa0702"), 0);
+    expect_uplink(true);
+    close(old);
+    new = ensure();
+    expect_uplink(true);
+    remove_hub();
+}
+
+Test(hub, is_taken_down_even_where_it_is_not_found)
 {
     cleanup_close int old = ensure();
     cleanup_close int new = -1;
 
     cr_assert_eq(world_run(-1, "umount -l " PIN), 0);
+    remove_hub();
     new = ensure();
     cr_expect_neq(inode_of(old), inode_of(new));
     cr_expect_eq(world_lines(old, "ip -o link show type veth"), 0);
