@@ -64,6 +64,8 @@ static void write_process(FILE *out, const struct policy *policy)
             "workers 1\n"
             "shutdown_lifetime 1 second\n"
             "pinger_enable off\n"
+            "# No member can use up what all need: a tunnel takes two of squid's descriptors.\n"
+            "client_ip_max_connections 512\n"
             "\n",
             policy->network, policy->network, policy_format_address(policy->proxy_address, address),
             policy->proxy_port, policy->network, policy->network, policy->network, policy->network);

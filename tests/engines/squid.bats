@@ -448,6 +448,25 @@ expect_lines()
     grep -q '^allowed.example 1$' "$DIRECTORY/all-queries"
 }
 
+@test "one member cannot take all connections" {
+    run ip netns exec $MEMBERS "$PYTHON" -c '
+import socket, sys
+limit, agent, other, proxy = int(sys.argv[1]), *sys.argv[2:]
+def connect(source):
+    return socket.create_connection((proxy, 3128), 5, (source, 0))
+def served(connection):
+    try:
+        connection.sendall(b"CONNECT denied.example:443 HTTP/1.1\r\n\r\n")
+        return connection.recv(12) == b"HTTP/1.1 403"
+    except ConnectionError:
+        return False
+held = [connect(agent) for _ in range(limit + 20)]
+print(served(connect(agent)), served(connect(other)), sum(served(connection) for connection in held))' \
+        512 $AGENT $AGENT_LAST $PROXY
+    # Squid drops a connection when there are more than the limit already.
+    expect "$output" "False True 513"
+}
+
 @test "squid listens at the proxy's address and nowhere else" {
     local pid
     pid=$(<"$DIRECTORY/squid.pid")
