@@ -13,16 +13,21 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -543,6 +548,83 @@ static const char ENGINE[] =
     "ip -6 addr add 2001:db8::2/64 dev eth0 nodad && ip -6 route add default via 2001:db8::1 && "
     "ip -6 route add unreachable 2001:db8:1::/48 && ip rule add fwmark 1 lookup 77 && ip -6 rule add fwmark "
     "1 lookup 77";
+
+static void keep_capabilities(uint32_t kept)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{.effective = kept, .permitted = kept}};
+
+    if (syscall(SYS_capset, &header, data) < 0)
+        _exit(9);
+}
+
+/* The hook has given up everything else by then. */
+Test(member, is_attached_with_two_capabilities)
+{
+    cleanup_close int netns = world_namespace();
+    int status = 0;
+    uint32_t address = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        keep_capabilities(1U << CAP_SYS_ADMIN | 1U << CAP_NET_ADMIN);
+        status = try_attach(netns, "gateway", "one", &address);
+        if (status < 0)
+            fprintf(stderr, "%s\n", err.text);
+        _exit(status == 0 && member_detach(hub, "one", &err) == 0 &&
+                      try_attach(netns, "gateway", "one", &address) == 0
+                  ? 0
+                  : 1);
+    }
+    cr_assert(waitpid(pid, &status, 0) == pid);
+    cr_expect_eq(status, 0);
+    cr_expect(verify(netns, "gateway", "one") == 0, "%s", err.text);
+}
+
+/* A network namespace that belongs to a user namespace (userns-remap, --uidmap), with a process in it. */
+static int namespace_of_another_user(pid_t *ret_pid)
+{
+    int ready[2];
+    char byte = 0;
+    char command[128];
+    int pidfd = -1;
+    int netns = -1;
+
+    cr_assert(pipe(ready) == 0);
+    *ret_pid = fork();
+    if (*ret_pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 && write(ready[1], "r", 1) == 1)
+            for (;;)
+                pause();
+        _exit(1);
+    }
+    close(ready[1]);
+    cr_assert(read(ready[0], &byte, 1) == 1);
+    snprintf(command, sizeof(command),
+             "echo 0 100000 1000 > /proc/%d/uid_map && echo 0 100000 1000 > /proc/%d/gid_map", (int)*ret_pid,
+             (int)*ret_pid);
+    cr_assert_eq(world_run(-1, command), 0);
+    cr_assert(namespace_open_process(*ret_pid, &pidfd, &netns, &err) == 0, "%s", err.text);
+    close(pidfd);
+    return netns;
+}
+
+Test(member, may_belong_to_another_user)
+{
+    pid_t life = 0;
+    cleanup_close int netns = namespace_of_another_user(&life);
+    pid_t proxy = world_serve(-1, "10.250.8.2", 3128);
+
+    attach(netns, "agent", "one");
+    cr_expect_eq(world_connect(netns, "10.250.8.2", 3128), 0);
+    cr_expect(verify(netns, "agent", "one") == 0, "%s", err.text);
+    cr_assert_eq(world_run(netns, ENGINE), 0);
+    cr_assert(member_remove_foreign(netns, &err) == 0, "%s", err.text);
+    cr_expect(verify(netns, "agent", "one") == 0, "%s", err.text);
+    world_stop(proxy);
+    world_stop(life);
+}
 
 static void expect_sealed(int netns)
 {
