@@ -27,11 +27,12 @@ static const struct {
     unsigned major;
     int minor; /* -1: any */
     const char *name;
+    bool by_default; /* runc 1.1 and containerd let every container open it: harmless without CAP_NET_ADMIN */
 } NUMBERS[] = {
-    {10, 200, "/dev/net/tun"},
-    {10, 238, "/dev/vhost-net"},
-    {10, 241, "/dev/vhost-vsock"},
-    {231, -1, "/dev/infiniband"},
+    {10, 200, "/dev/net/tun", true},
+    {10, 238, "/dev/vhost-net", false},
+    {10, 241, "/dev/vhost-vsock", false},
+    {231, -1, "/dev/infiniband", false},
 };
 
 const char *devices_find(const struct stat *node)
@@ -114,14 +115,16 @@ static bool covers(const json_t *number, int wanted)
 static int check_rule(const json_t *rule, struct error *err)
 {
     const char *type = json_string_value(json_object_get(rule, "type"));
+    const char *access = json_string_value(json_object_get(rule, "access"));
 
     if (!json_is_object(rule) || !json_is_boolean(json_object_get(rule, "allow")))
         return error_set(err, 0, "config.json: a rule in linux.resources.devices does not say `allow`");
     if (json_is_false(json_object_get(rule, "allow")) ||
-        (type != NULL && (strcmp(type, "b") == 0 || strcmp(type, "p") == 0)))
+        (type != NULL && (strcmp(type, "b") == 0 || strcmp(type, "p") == 0)) ||
+        (access != NULL && strpbrk(access, "rw") == NULL))
         return 0;
     for (size_t i = 0; i < array_size(NUMBERS); i++)
-        if (covers(json_object_get(rule, "major"), (int)NUMBERS[i].major) &&
+        if (!NUMBERS[i].by_default && covers(json_object_get(rule, "major"), (int)NUMBERS[i].major) &&
             covers(json_object_get(rule, "minor"), NUMBERS[i].minor))
             return devices_refuse("a rule for devices (linux.resources.devices)", NUMBERS[i].name, err);
     return 0;
