@@ -315,6 +315,7 @@ int address_take(const struct member_request *request, const char *altname, stru
         result = take_from_pool(&claim, &address, err);
     if (result < 0)
         return result;
+    /* Should this fail, the pair goes with the member's namespace, in which nothing will ever run. */
     link_hub_name(address, name);
     result = link_find(hub, name, ret_link, err);
     if (result == 0)

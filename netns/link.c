@@ -189,22 +189,37 @@ static int keep_link(const struct nlmsghdr *message, void *data)
     return 0;
 }
 
+/* Sends the one request in the batch and reads the link that it is answered with. */
+static int ask_link(struct netlink *netlink, struct netlink_batch *batch, struct link *ret, struct error *err)
+{
+    struct link found = {0};
+    int result = netlink_query(netlink, batch, keep_link, &found, err);
+
+    if (result < 0)
+        return result;
+    if (found.index == 0)
+        return error_set(err, EPROTO, "look up link");
+    *ret = found;
+    return 0;
+}
+
 int link_find(struct netlink *netlink, const char *name, struct link *ret, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     struct nl_msg *message = add_link_request(batch, RTM_GETLINK, 0, 0, "look up link");
-    struct link found = {0};
-    int result = 0;
 
     nla_put_string(message, strlen(name) < IFNAMSIZ ? IFLA_IFNAME : IFLA_ALT_IFNAME, name);
     nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    result = netlink_query(netlink, batch, keep_link, &found, err);
-    if (result < 0)
-        return result;
-    if (found.index == 0)
-        return error_set(err, EPROTO, "look up link %s", name);
-    *ret = found;
-    return 0;
+    return ask_link(netlink, batch, ret, err);
+}
+
+int link_find_index(struct netlink *netlink, int index, struct link *ret, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nl_msg *message = add_link_request(batch, RTM_GETLINK, 0, index, "look up link");
+
+    nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    return ask_link(netlink, batch, ret, err);
 }
 
 static bool collect_link(const struct nlmsghdr *message, void *item)
@@ -253,7 +268,7 @@ int link_peer_dying(struct netlink *netlink, const struct link *link, struct err
 {
     cleanup_batch struct netlink_batch *batch = NULL;
     struct nl_msg *message = NULL;
-    struct link peer = {0};
+    struct link peer;
     int result = 0;
 
     if (!link->peer_elsewhere)
@@ -264,7 +279,7 @@ int link_peer_dying(struct netlink *netlink, const struct link *link, struct err
     message = add_link_request(batch, RTM_GETLINK, 0, link->peer, "look up the other end");
     nla_put_s32(message, IFLA_TARGET_NETNSID, link->peer_netnsid);
     nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    result = netlink_query(netlink, batch, keep_link, &peer, err);
+    result = ask_link(netlink, batch, &peer, err);
     if (result == -EINVAL || result == -ENODEV)
         return 1;
     return result;

@@ -78,6 +78,9 @@ int link_create(struct netlink *hub, uint32_t address, const char *far_name, int
 /* Finds a link by its name or one of its altnames. -ENODEV if there is none. */
 int link_find(struct netlink *netlink, const char *name, struct link *ret, struct error *err);
 
+/* The same by index. */
+int link_find_index(struct netlink *netlink, int index, struct link *ret, struct error *err);
+
 /* Reads all links of the namespace. *ret_links is for the caller to free. */
 int link_list(struct netlink *netlink, struct link **ret_links, size_t *ret_count, struct error *err);
 

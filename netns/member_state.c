@@ -113,14 +113,12 @@ static const struct link *find_member_link(const struct state *state)
     return NULL;
 }
 
-/* Looks for the other end of sp0 among the hub's links. Fills in the hub's end; index 0 if it is not there.
- */
+/* Looks for the other end of sp0 in the hub. Fills in the hub's end; index 0 if it is not there. */
 static int find_hub_link(const struct state *state, const struct link *link, int hub, struct link *ret,
                          struct error *err)
 {
     cleanup_netlink struct netlink *netlink = NULL;
-    cleanup_free struct link *links = NULL;
-    size_t count = 0;
+    struct link found;
     int32_t netnsid = -1;
     int result = link_netnsid(state->netlink, hub, &netnsid, err);
 
@@ -129,11 +127,10 @@ static int find_hub_link(const struct state *state, const struct link *link, int
         return result;
     result = netlink_open_in(hub, state->own, NETLINK_ROUTE, &netlink, err);
     if (result == 0)
-        result = link_list(netlink, &links, &count, err);
-    for (size_t i = 0; i < count && result == 0; i++)
-        if (links[i].index == link->peer && links[i].peer == link->index && links[i].group == LINK_GROUP)
-            *ret = links[i];
-    return result;
+        result = link_find_index(netlink, link->peer, &found, err);
+    if (result == 0 && found.peer == link->index && found.group == LINK_GROUP)
+        *ret = found;
+    return result == -ENODEV ? 0 : result;
 }
 
 int member_inspect(int netns, int hub, struct member_links *ret, struct error *err)

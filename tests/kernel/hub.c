@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define NETWORK "spthub"
 #define PIN "/run/netns/sallyport-" NETWORK
@@ -408,6 +409,44 @@ Test(hub, lets_the_host_reach_published_ports_only)
     cr_expect_eq(world_connect(-1, "10.250.7.4", 9119), ECONNREFUSED);
     world_stop(published);
     world_stop(other);
+    remove_hub();
+}
+
+static uint64_t packets_from_host(int hub)
+{
+    cleanup_free struct hub_member *members = NULL;
+    size_t count = 0;
+
+    cr_assert(hub_members(hub, &members, &count, &err) == 0, "%s", err.text);
+    cr_assert(count > 0 && members[0].host);
+    return members[0].sent_packets;
+}
+
+/* On a host that forwards, like every Docker host: nobody but the host itself finds a way to the subnet, and
+ * that does not depend on nftables. */
+Test(hub, is_not_reached_through_the_host)
+{
+    cleanup_close int hub = ensure();
+    cleanup_close int lan = world_namespace();
+    char command[64];
+
+    cr_assert_eq(world_run(-1,
+                           "ip link add d0 type veth peer name d1 && ip link set d0 up && "
+                           "ip addr add 198.51.100.1/24 dev d0 && echo 1 > /proc/sys/net/ipv4/ip_forward"),
+                 0);
+    snprintf(command, sizeof(command), "ip link set d1 netns /proc/%d/fd/%d", (int)getpid(), lan);
+    cr_assert_eq(world_run(-1, command), 0);
+    cr_assert_eq(world_run(lan, "ip link set d1 up && ip addr add 198.51.100.2/24 dev d1 && "
+                                "ip route add 10.250.7.0/24 via 198.51.100.1"),
+                 0);
+    cr_assert_eq(world_run(-1, "nft flush ruleset"), 0);
+    cr_expect_neq(world_connect(lan, "10.250.7.70", 3128), 0);
+    cr_expect_eq(packets_from_host(hub), 0);
+    /* The wall taken away. */
+    cr_assert_eq(world_run(-1, "ip route add 10.250.7.0/24 via 169.254.0.1 dev sp-" NETWORK " onlink"), 0);
+    cr_expect_neq(world_connect(lan, "10.250.7.70", 3128), 0);
+    cr_expect_gt(packets_from_host(hub), 0);
+    cr_assert_eq(world_run(-1, "ip link del d0"), 0);
     remove_hub();
 }
 
