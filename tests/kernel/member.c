@@ -142,6 +142,38 @@ Test(member, reaches_the_proxy_and_no_other_port)
     world_stop(other);
 }
 
+/* What the other rooms and the administrator's `ip link` rely on: the names, and what the kernel would choose
+ * otherwise by its own defaults. */
+Test(member, link_is_named_and_shaped_as_designed)
+{
+    cleanup_close int netns = world_namespace();
+
+    attach(netns, "gateway", "the-id");
+    cr_expect_eq(world_run(netns, "ip -d link show sp0 | grep -q 'mtu 1500 .*'"), 0);
+    cr_expect_eq(world_run(netns, "ip -d link show sp0 | grep -q 'numtxqueues 1 numrxqueues 1'"), 0);
+    cr_expect_eq(world_run(netns, "ip link show sp0 | grep -q 'NOARP,UP'"), 0);
+    cr_expect_eq(world_run(netns, "ip link show sp0 | grep -q '02:53:0a:fa:08:03'"), 0);
+    cr_expect_eq(
+        world_run(netns, "ip neigh | grep -q '^169.254.0.1 dev sp0 lladdr 02:54:0a:fa:08:03 PERMANENT'"), 0);
+    cr_expect_eq(world_run(hub, "ip link show c-the-id | grep -q sp0afa0803"), 0);
+    cr_expect_eq(world_run(hub, "ip link show sp0afa0803 | grep -q 'alias gateway'"), 0);
+    cr_expect_eq(world_run(hub, "ip -d link show sp0afa0803 | grep -q 'numtxqueues 1 numrxqueues 1'"), 0);
+    cr_expect_eq(
+        world_run(hub, "ip neigh | grep -q '10.250.8.3 dev sp0afa0803 lladdr 02:53:0a:fa:08:03 PERM'"), 0);
+    cr_expect_eq(world_run(hub, "ip route | grep -q '^10.250.8.3 dev sp0afa0803'"), 0);
+}
+
+/* Some engines take IPv6 away altogether. */
+Test(member, may_have_no_ipv6)
+{
+    cleanup_close int netns = world_namespace();
+
+    cr_assert_eq(world_run(netns, "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6"), 0);
+    attach(netns, "agent", "one");
+    cr_expect(verify(netns, "agent", "one") == 0, "%s", err.text);
+    cr_expect_neq(world_run(netns, "ip -6 route get 2001:db8::1"), 0);
+}
+
 Test(member, reaches_another_by_policy)
 {
     cleanup_close int agent = world_namespace();
@@ -678,6 +710,7 @@ Test(member, verify_sees_every_change)
         {"ip -6 route add 2001:db8::/32 dev lo", "foreign route"},
         {"ip rule add to 1.1.1.1 lookup 9", "foreign routing rule"},
         {"ip link add eth0 type veth peer name far", "foreign interface"},
+        {"ip link add tunl0 type veth peer name sit0", "foreign interface"},
         {"ip link set sp0 down; ip link set sp0 name eth0", "no sp0"},
         {"nft flush ruleset", "guard"},
         {"nft add rule inet sallyport output accept", "guard"},
