@@ -96,7 +96,7 @@ remove_namespaces()
 {
     local name
     for name in $MEMBERS $HOST $PREFIX-internet; do
-        ip netns delete $name 2>/dev/null || true
+        ip netns delete "$name" 2>/dev/null || true
     done
 }
 
@@ -112,7 +112,7 @@ make_members()
     ip -n $HOST address add $PROXY/25 dev $PREFIX-link
     ip -n $HOST address add $CONTROL/25 dev $PREFIX-link
     for address in $AGENT $AGENT_LAST $GATEWAY $DASHBOARD $NOBODY $SUBNET_HOST; do
-        ip -n $MEMBERS address add $address/25 dev members
+        ip -n $MEMBERS address add "$address/25" dev members
     done
 }
 
@@ -409,9 +409,9 @@ expect_lines()
 }
 
 @test "an answer that changes between the check and the connection leads nowhere" {
-    local i round targets=() control
+    local i targets=() control
     for ((i = 0; i < 20; i++)); do
-        for round in 1 2 3 4 5 6 7 8; do
+        for _ in 1 2 3 4 5 6 7 8; do
             targets+=("r$i.rebind.example:443")
         done
     done

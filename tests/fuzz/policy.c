@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * libFuzzer: any bytes as a policy file. What is accepted has to keep the invariants that nobody checks
- * again. */
+ * again. Built with
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/policy.c policy/[a-z]*.c
+ *         base/error.c base/file.c cli/squid.c -ljansson */
 #include "policy/policy.h"
 #include "cli/squid.h"
 
