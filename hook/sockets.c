@@ -93,25 +93,38 @@ static bool path_tolerated(const struct policy_role *role, const char *path)
     for (size_t i = 0; i < role->sockets_count; i++)
         if (strcmp(role->sockets[i], path) == 0)
             return true;
-    return stat(path, &st) == 0 && sockets_tolerated(role, &st);
+    return role->sockets_count > 0 && stat(path, &st) == 0 && sockets_tolerated(role, &st);
+}
+
+static int collect_path(const struct policy_role *role, const char *path, struct sockets *sockets,
+                        struct error *err)
+{
+    return path_tolerated(role, path) ? 0 : add_with_parents(sockets, path, err);
+}
+
+static int collect_pattern(const struct policy_role *role, const char *pattern, struct sockets *sockets,
+                           struct error *err)
+{
+    glob_t found = {0};
+    int result = 0;
+
+    if (strpbrk(pattern, "*?[") == NULL)
+        return collect_path(role, pattern, sockets, err);
+    if (glob(pattern, GLOB_NOSORT | GLOB_NOCHECK, NULL, &found) != 0)
+        return error_set(err, ENOMEM, "look for sockets");
+    for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
+        result = collect_path(role, found.gl_pathv[i], sockets, err);
+    globfree(&found);
+    return result;
 }
 
 static int collect_known(const struct policy_role *role, struct sockets *sockets, struct error *err)
 {
-    for (size_t i = 0; i < array_size(KNOWN); i++) {
-        glob_t found = {0};
-        int result = 0;
+    int result = 0;
 
-        if (glob(KNOWN[i], GLOB_NOSORT | GLOB_NOCHECK, NULL, &found) != 0)
-            return error_set(err, ENOMEM, "look for sockets");
-        for (size_t k = 0; k < found.gl_pathc && result == 0; k++)
-            if (!path_tolerated(role, found.gl_pathv[k]))
-                result = add_with_parents(sockets, found.gl_pathv[k], err);
-        globfree(&found);
-        if (result < 0)
-            return result;
-    }
-    return 0;
+    for (size_t i = 0; i < array_size(KNOWN) && result == 0; i++)
+        result = collect_pattern(role, KNOWN[i], sockets, err);
+    return result;
 }
 
 /* Whether there is a socket at the path still: names stay in the kernel's list after they were unlinked. */
@@ -141,8 +154,8 @@ static int collect_bound(const struct policy_role *role, struct sockets *sockets
         path = line + column;
         if (column == 0 || path[0] != '/')
             continue; /* no name, or an abstract one, which belongs to a network namespace */
-        if (!has(sockets, path) && is_socket(path) && !path_tolerated(role, path))
-            result = add_with_parents(sockets, path, err);
+        if (!has(sockets, path) && is_socket(path))
+            result = collect_path(role, path, sockets, err);
         if (result < 0)
             return result;
     }

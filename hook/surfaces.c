@@ -127,6 +127,20 @@ static int check_submount(const struct surfaces *self, const char *point, const 
     return fd >= 0 ? check_file(self, fd, below) : error_set(self->err, errno, "%s", below);
 }
 
+/* The canonical path of what the descriptor is, PATH_MAX characters at most. */
+static int path_of(int fd, char *ret_path, const char *what, struct error *err)
+{
+    char link[64];
+    ssize_t length = 0;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    length = readlink(link, ret_path, PATH_MAX - 1);
+    if (length < 0 || length == PATH_MAX - 1)
+        return error_set(err, length < 0 ? errno : ENAMETOOLONG, "%s", what);
+    ret_path[length] = '\0';
+    return 0;
+}
+
 /* Checks every mount below the canonical path `top`. */
 static int check_submounts(const struct surfaces *self, const char *top, const char *what)
 {
@@ -155,26 +169,27 @@ static int check_submounts(const struct surfaces *self, const char *top, const c
     return ferror(list) ? error_set(self->err, errno, "read /proc/self/mountinfo") : 0;
 }
 
+static bool is_directory(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) < 0 || S_ISDIR(st.st_mode);
+}
+
 /* Checks what the container will see of the host at `source`. */
 static int check_source(const struct surfaces *self, const char *source, const char *what)
 {
     cleanup_close int fd = openat(self->bundle, source, O_PATH | O_CLOEXEC);
-    char link[64];
     char path[PATH_MAX];
-    ssize_t length = 0;
     int result = 0;
 
     if (fd < 0)
         return error_set(self->err, errno, "%s", what);
     result = check_file(self, fd, what);
-    if (result < 0)
-        return result;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    length = readlink(link, path, sizeof(path) - 1);
-    if (length < 0 || length == sizeof(path) - 1)
-        return error_set(self->err, length < 0 ? errno : ENAMETOOLONG, "%s", what);
-    path[length] = '\0';
-    return check_submounts(self, path, what);
+    if (result < 0 || !is_directory(fd))
+        return result; /* nothing is below a file */
+    result = path_of(fd, path, what, self->err);
+    return result < 0 ? result : check_submounts(self, path, what);
 }
 
 static bool is_bind(const json_t *mount)
