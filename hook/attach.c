@@ -119,7 +119,9 @@ static int open_target(const struct attach_request *request, struct target *targ
     return 0;
 }
 
-static int attach_link(const struct attach_request *request, const struct target *target, struct error *err)
+/* Makes the member, or checks the one that is there: what is not as an attach leaves it may be open. */
+static int settle_member(const struct attach_request *request, const struct target *target, bool sealed,
+                         struct error *err)
 {
     struct member_request member = {
         .policy = request->policy,
@@ -131,7 +133,7 @@ static int attach_link(const struct attach_request *request, const struct target
     };
     uint32_t address = 0;
 
-    return member_attach(&member, &address, err);
+    return sealed ? member_verify(&member, err) : member_attach(&member, &address, err);
 }
 
 static int attach_target(const struct attach_request *request, const struct target *target, struct error *err)
@@ -153,9 +155,7 @@ static int attach_target(const struct attach_request *request, const struct targ
         result = privileges_keep_for_links(err);
     if (result == 0)
         result = handle_foreign_links(request, target, &links, err);
-    if (result < 0 || links.sealed)
-        return result;
-    return attach_link(request, target, err);
+    return result < 0 ? result : settle_member(request, target, links.sealed, err);
 }
 
 int attach(const struct attach_request *request, struct error *err)

@@ -4,9 +4,8 @@
  * sealed namespace.
  *
  * Theory of operation. Look first, then the filter, then the link. Everything that can be refused is refused
- * before anything is made. The seccomp filter goes in before the link exists: its failure needs no roll-back,
- * and SYS_PTRACE can be given up before the part that changes links. member_attach undoes itself on failure,
- * so after an error nothing of ours is left anywhere. */
+ * before anything is made. The seccomp filter goes in before the link exists: its failure then needs no
+ * roll-back. member_attach undoes itself on failure, so after an error nothing of ours is left anywhere. */
 #pragma once
 
 #include "base/error.h"

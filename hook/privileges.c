@@ -36,7 +36,7 @@ int privileges_keep_for_inspection(struct error *err)
 
 int privileges_keep_for_links(struct error *err)
 {
-    static const cap_value_t values[] = {CAP_SYS_ADMIN, CAP_NET_ADMIN};
+    static const cap_value_t values[] = {CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_SYS_PTRACE};
 
     return keep(values, array_size(values), err);
 }

@@ -10,6 +10,6 @@
  * (netlink) and SYS_PTRACE (namespaces and descriptors of the init, injection). */
 int privileges_keep_for_inspection(struct error *err);
 
-/* After the init has been looked at and has its filter: keeps SYS_ADMIN (setns by descriptor) and NET_ADMIN.
- */
+/* After the hub is open: keeps SYS_ADMIN (setns by descriptor), NET_ADMIN, and SYS_PTRACE (whether a
+ * predecessor with our address still has processes is read in /proc). */
 int privileges_keep_for_links(struct error *err);
