@@ -13,6 +13,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <linux/audit.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -466,4 +467,97 @@ Test(seccomp, standard_profile)
         engine_program_free(filter);
         json_decref(profile);
     }
+}
+
+/* A name that libseccomp does not know is silently ignored: a misspelt one would be. */
+Test(seccomp, standard_profile_names_are_known)
+{
+    static const char *const newer[] = {
+        "cachestat",         "fchmodat2",        "file_getattr",      "file_setattr", "futex_requeue",
+        "futex_wait",        "futex_wake",       "getxattrat",        "listmount",    "listxattrat",
+        "lsm_get_self_attr", "lsm_list_modules", "lsm_set_self_attr", "mseal",        "removexattrat",
+        "setxattrat",        "statmount",        "map_shadow_stack",
+    };
+    const struct seccomp_options options = {.nested = true};
+    json_t *profile = NULL;
+    json_t *entry = NULL;
+    size_t i = 0;
+    struct error err = {0};
+
+    cr_assert_eq(seccomp_profile(&options, &profile, &err), 0, "%s", err.text);
+    json_array_foreach(json_object_get(profile, "syscalls"), i, entry)
+    {
+        json_t *name = NULL;
+        size_t j = 0;
+
+        json_array_foreach(json_object_get(entry, "names"), j, name)
+        {
+            bool known = seccomp_syscall_resolve_name(json_string_value(name)) != __NR_SCMP_ERROR;
+
+            for (size_t k = 0; k < array_size(newer); k++)
+                known = known || strcmp(newer[k], json_string_value(name)) == 0;
+            cr_expect(known, "%s", json_string_value(name));
+        }
+    }
+    json_decref(profile);
+}
+
+Test(seccomp, standard_profile_denies_what_reaches_the_host)
+{
+    static const char *const denied[] = {
+        "acct",
+        "add_key",
+        "bpf",
+        "delete_module",
+        "finit_module",
+        "init_module",
+        "ioperm",
+        "iopl",
+        "kexec_load",
+        "kexec_file_load",
+        "keyctl",
+        "mount",
+        "move_mount",
+        "nfsservctl",
+        "open_tree",
+        "open_by_handle_at",
+        "pivot_root",
+        "perf_event_open",
+        "quotactl",
+        "reboot",
+        "request_key",
+        "setns",
+        "settimeofday",
+        "clock_settime",
+        "swapon",
+        "swapoff",
+        "syslog",
+        "umount2",
+        "unshare",
+        "userfaultfd",
+        "io_uring_setup",
+        "pidfd_getfd",
+        "clone3",
+        "fsopen",
+        "fsmount",
+        "vhangup",
+    };
+    const struct seccomp_options options = {0};
+    struct sock_fprog *filter = NULL;
+    json_t *profile = NULL;
+    struct error err = {0};
+
+    cr_assert_eq(seccomp_profile(&options, &profile, &err), 0, "%s", err.text);
+    filter = engine_compile(profile, ENGINE_RUNC, AUDIT_ARCH_X86_64);
+    for (size_t i = 0; i < array_size(denied); i++) {
+        const struct seccomp_data call = {
+            .nr = oracle_number(AUDIT_ARCH_X86_64, denied[i]),
+            .arch = AUDIT_ARCH_X86_64,
+        };
+
+        cr_assert_geq(call.nr, 0, "%s", denied[i]);
+        cr_expect(!lets_through(filter, &call), "%s", denied[i]);
+    }
+    engine_program_free(filter);
+    json_decref(profile);
 }

@@ -77,6 +77,14 @@ static uint32_t verdict(const json_t *composed, const char *name, uint64_t first
     return result;
 }
 
+static void expect_json(const json_t *json, const char *text)
+{
+    json_t *expected = parse(text);
+
+    cr_expect(json_equal((json_t *)json, expected), "%s", text);
+    json_decref(expected);
+}
+
 #define ERRNO(number) (SECCOMP_RET_ERRNO | (number))
 
 Test(seccomp_compose, refuses_what_it_does_not_understand)
@@ -208,14 +216,11 @@ Test(seccomp_compose, keeps_what_is_not_its_own)
     cr_expect(
         json_equal(json_object_get(composed, "listenerPath"), json_object_get(profile, "listenerPath")));
     cr_expect_eq(json_integer_value(json_object_get(composed, "defaultErrnoRet")), 22);
-    cr_expect(json_equal(json_object_get(composed, "architectures"), json_pack("[s]", "SCMP_ARCH_X86_64")));
-    cr_expect(json_equal(json_object_get(composed_i386, "architectures"),
-                         json_pack("[s, s]", "SCMP_ARCH_X86_64", "SCMP_ARCH_X86")));
-    cr_expect(json_equal(json_array_get(entries, 0),
-                         parse("{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\", "
-                               "\"x\": 1}")));
-    cr_expect(json_equal(json_array_get(entries, 1),
-                         parse("{\"names\": [\"mount\"], \"action\": \"SCMP_ACT_NOTIFY\"}")));
+    expect_json(json_object_get(composed, "architectures"), "[\"SCMP_ARCH_X86_64\"]");
+    expect_json(json_object_get(composed_i386, "architectures"), "[\"SCMP_ARCH_X86_64\", \"SCMP_ARCH_X86\"]");
+    expect_json(json_array_get(entries, 0),
+                "{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\", \"x\": 1}");
+    expect_json(json_array_get(entries, 1), "{\"names\": [\"mount\"], \"action\": \"SCMP_ACT_NOTIFY\"}");
     cr_expect_eq(verdict(composed, "socket", 40, 1, 0), ERRNO(22));
     cr_expect_eq(verdict(composed, "socket", 2, 1, 0), SECCOMP_RET_ALLOW);
     cr_expect_eq(verdict(composed, "clone3", 0, 0, 0), ERRNO(ENOSYS));
