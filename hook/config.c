@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "hook/document.h"
+#include "hook/spelling.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,8 +91,9 @@ int config_check_types(const json_t *config, struct error *err)
         wrong = "linux.devices";
     else if (!is_type(json_object_get(os, "seccomp"), JSON_OBJECT))
         wrong = "linux.seccomp";
-    return wrong == NULL ? 0
-                         : error_set(err, 0, "%s: `%s` is missing or has the wrong type", CONFIG_NAME, wrong);
+    if (wrong != NULL)
+        return error_set(err, 0, "%s: `%s` is missing or has the wrong type", CONFIG_NAME, wrong);
+    return spelling_check(config, err);
 }
 
 const json_t *config_namespace(const json_t *config, const char *type)

@@ -18,7 +18,8 @@ enum { CONFIG_SIZE_MAX = 4 * 1024 * 1024 };
 int config_load(const char *bundle, int *ret_bundle, json_t **ret, struct error *err);
 
 /* Checks that the parts of the config that this program reads have the types of the runtime-spec, so that
- * nothing that is asked later can be answered "absent" because it was malformed. */
+ * nothing that is asked later can be answered "absent" because it was malformed, or spelled so that only the
+ * runtime understands it (hook/spelling.h). */
 int config_check_types(const json_t *config, struct error *err);
 
 /* The entry of linux.namespaces of that type ("network"), NULL if there is none: the runtime's own is used.

@@ -293,6 +293,36 @@ Test(config, types)
     }
 }
 
+/* runc 1.1 takes each of these for the key it resembles; crun and we do not. */
+Test(config, one_spelling)
+{
+    static const struct {
+        const char *text;
+        const char *wrong; /* NULL: good */
+    } CASES[] = {
+        {"{\"process\":{},\"linux\":{},\"Process\":{}}", "`Process`"},
+        {"{\"process\":{},\"linux\":{},\"Proce\xc5\xbfs\":{}}", "`process`"},
+        {"{\"process\":{},\"linux\":{},\"hoo\xe2\x84\xaas\":{}}", "`hooks`"},
+        {"{\"process\":{\"CAPABILITIES\":{}},\"linux\":{}}", "`CAPABILITIES`"},
+        {"{\"process\":{\"capabilities\":{\"Bounding\":[]}},\"linux\":{}}", "`Bounding`"},
+        {"{\"process\":{},\"linux\":{\"namespaces\":[{\"type\":\"network\",\"Path\":\"/x\"}]}}", "`Path`"},
+        {"{\"process\":{},\"linux\":{\"seccomp\":{\"syscalls\":[{\"Names\":[]}]}}}", "`Names`"},
+        {"{\"process\":{},\"linux\":{\"netdevices\":{}}}", "`netdevices`"},
+        {"{\"process\":{},\"linux\":{\"x\":{\"processes\":1,\"proc\":1,\"ProcessX\":1}}}", NULL},
+        {"{\"process\":{},\"linux\":{},\"annotations\":{\"Process\":\"x\",\"PATH\":\"y\"}}", NULL},
+    };
+
+    for (size_t i = 0; i < array_size(CASES); i++) {
+        struct error err = {0};
+        cleanup_json json_t *config = parse(CASES[i].text, &err);
+
+        cr_assert_eq(config_check_types(config, &err) < 0, CASES[i].wrong != NULL, "%s: %s", CASES[i].text,
+                     err.text);
+        if (CASES[i].wrong != NULL)
+            cr_assert_not_null(strstr(err.text, CASES[i].wrong), "%s: %s", CASES[i].text, err.text);
+    }
+}
+
 Test(config, bundle_must_be_there_and_hold_a_config)
 {
     char directory[] = "/tmp/sallyport-unit-XXXXXX";

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/spelling.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Every key that is read or written somewhere in this program, and those beside them that loosen a container.
+ */
+static const char *const KEYS[] = {
+    "access",
+    "action",
+    "allow",
+    "ambient",
+    "annotations",
+    "architectures",
+    "args",
+    "bounding",
+    "capabilities",
+    "createContainer",
+    "createRuntime",
+    "defaultAction",
+    "defaultErrnoRet",
+    "destination",
+    "devices",
+    "effective",
+    "env",
+    "errnoRet",
+    "flags",
+    "gidMappings",
+    "hooks",
+    "hostname",
+    "index",
+    "inheritable",
+    "linux",
+    "listenerMetadata",
+    "listenerPath",
+    "major",
+    "minor",
+    "mounts",
+    "names",
+    "namespaces",
+    "netDevices",
+    "op",
+    "options",
+    "path",
+    "permitted",
+    "poststart",
+    "poststop",
+    "prestart",
+    "process",
+    "resources",
+    "root",
+    "seccomp",
+    "source",
+    "startContainer",
+    "sysctl",
+    "syscalls",
+    "type",
+    "uidMappings",
+    "value",
+    "valueTwo",
+};
+
+/* The next character of the key as Go folds it: ASCII in lower case, U+017F as s, U+212A as k. */
+static unsigned char fold(const char **key)
+{
+    unsigned char c = (unsigned char)**key;
+
+    if (strncmp(*key, "\xc5\xbf", 2) == 0) {
+        *key += 2;
+        return 's';
+    }
+    if (strncmp(*key, "\xe2\x84\xaa", 3) == 0) {
+        *key += 3;
+        return 'k';
+    }
+    if (c != '\0')
+        ++*key;
+    return c >= 'A' && c <= 'Z' ? (unsigned char)(c - 'A' + 'a') : c;
+}
+
+static bool folds_to_same(const char *a, const char *b)
+{
+    for (;;) {
+        unsigned char left = fold(&a);
+
+        if (left != fold(&b))
+            return false;
+        if (left == '\0')
+            return true;
+    }
+}
+
+static int check_key(const char *key, struct error *err)
+{
+    for (size_t i = 0; i < array_size(KEYS); i++) {
+        if (!folds_to_same(key, KEYS[i]))
+            continue;
+        if (strcmp(key, KEYS[i]) == 0)
+            return 0;
+        error_set(err, 0, "config.json: the key `%s` is another spelling of `%s`", key, KEYS[i]);
+        return error_advise(err, "write it as the runtime-spec does");
+    }
+    return 0;
+}
+
+static int check_value(json_t *value, struct error *err)
+{
+    const char *key = NULL;
+    json_t *child = NULL;
+    int result = 0;
+
+    for (size_t i = 0; i < json_array_size(value) && result == 0; i++)
+        result = check_value(json_array_get(value, i), err);
+    json_object_foreach(value, key, child)
+    {
+        if (result == 0)
+            result = check_key(key, err);
+        if (result == 0 && strcmp(key, "annotations") != 0)
+            result = check_value(child, err);
+    }
+    return result;
+}
+
+int spelling_check(const json_t *config, struct error *err)
+{
+    return check_value((json_t *)(uintptr_t)config, err);
+}
