@@ -70,11 +70,11 @@ static unsigned char fold(const char **key)
 {
     unsigned char c = (unsigned char)**key;
 
-    if (strncmp(*key, "\xc5\xbf", 2) == 0) {
+    if (c >= 0x80 && strncmp(*key, "\xc5\xbf", 2) == 0) {
         *key += 2;
         return 's';
     }
-    if (strncmp(*key, "\xe2\x84\xaa", 3) == 0) {
+    if (c >= 0x80 && strncmp(*key, "\xe2\x84\xaa", 3) == 0) {
         *key += 3;
         return 'k';
     }
@@ -95,10 +95,17 @@ static bool folds_to_same(const char *a, const char *b)
     }
 }
 
+/* Whether the first characters rule it out: a config has a thousand keys, and an attach must not pay for
+ * them. Every key above begins with a small letter. */
+static bool differs_at_once(const char *key, const char *known)
+{
+    return (unsigned char)key[0] < 0x80 && (key[0] | 0x20) != known[0];
+}
+
 static int check_key(const char *key, struct error *err)
 {
     for (size_t i = 0; i < array_size(KEYS); i++) {
-        if (!folds_to_same(key, KEYS[i]))
+        if (differs_at_once(key, KEYS[i]) || !folds_to_same(key, KEYS[i]))
             continue;
         if (strcmp(key, KEYS[i]) == 0)
             return 0;
@@ -110,18 +117,17 @@ static int check_key(const char *key, struct error *err)
 
 static int check_value(json_t *value, struct error *err)
 {
-    const char *key = NULL;
-    json_t *child = NULL;
     int result = 0;
 
     for (size_t i = 0; i < json_array_size(value) && result == 0; i++)
         result = check_value(json_array_get(value, i), err);
-    json_object_foreach(value, key, child)
-    {
-        if (result == 0)
-            result = check_key(key, err);
+    for (void *at = json_object_iter(value); at != NULL && result == 0;
+         at = json_object_iter_next(value, at)) {
+        const char *key = json_object_iter_key(at);
+
+        result = check_key(key, err);
         if (result == 0 && strcmp(key, "annotations") != 0)
-            result = check_value(child, err);
+            result = check_value(json_object_iter_value(at), err);
     }
     return result;
 }

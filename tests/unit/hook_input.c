@@ -308,6 +308,7 @@ Test(config, one_spelling)
         {"{\"process\":{},\"linux\":{\"namespaces\":[{\"type\":\"network\",\"Path\":\"/x\"}]}}", "`Path`"},
         {"{\"process\":{},\"linux\":{\"seccomp\":{\"syscalls\":[{\"Names\":[]}]}}}", "`Names`"},
         {"{\"process\":{},\"linux\":{\"netdevices\":{}}}", "`netdevices`"},
+        {"{\"process\":{},\"linux\":{\"\\u017feccomp\":{}}}", "`seccomp`"},
         {"{\"process\":{},\"linux\":{\"x\":{\"processes\":1,\"proc\":1,\"ProcessX\":1}}}", NULL},
         {"{\"process\":{},\"linux\":{},\"annotations\":{\"Process\":\"x\",\"PATH\":\"y\"}}", NULL},
     };
