@@ -6,14 +6,15 @@
  * A call is in the table if it opens a way to the network that no wall of a network namespace sees, or a way
  * to a namespace or socket of somebody else:
  *
- *   socket, socketpair    the socket allow-list
- *   socketcall            i386's way to make a socket, its arguments in memory where no filter can look
- *   io_uring_*            IORING_OP_SOCKET makes sockets without a system call; ENOSYS, so that callers fall
- * back pidfd_getfd           takes a socket out of another process of the same user request_key makes the
- * kernel run /sbin/request-key in the host's namespaces; with the type "dns_resolver" that sends a name of
- * the caller's choice to the host's DNS clone, unshare        with CLONE_NEWUSER or CLONE_NEWNET: full
- * capabilities over a namespace of their own clone3                the same, its flags in memory where no
- * filter can look; ENOSYS: libc falls back to clone setns                 into somebody else's namespace
+ * - socket, socketpair: the socket allow-list;
+ * - socketcall: i386's way to make a socket, its arguments in memory where no filter can look;
+ * - io_uring_*: IORING_OP_SOCKET makes sockets without a system call. ENOSYS, so that programs fall back;
+ * - pidfd_getfd: takes a socket out of another process of the same user;
+ * - request_key: makes the kernel run /sbin/request-key in the host's namespaces. A "dns_resolver" key is a
+ *   query to the host's DNS for a name of the caller's choice;
+ * - clone, unshare with CLONE_NEWUSER or CLONE_NEWNET: every capability over a network of their own;
+ * - clone3: the same, its flags in memory where no filter can look. ENOSYS: libc falls back to clone;
+ * - setns: into somebody else's namespace.
  *
  * The last four are not restricted for roles with `nested`. */
 #pragma once

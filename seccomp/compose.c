@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "seccomp/allowlist.h"
+#include "seccomp/filter.h"
 #include "seccomp/profile.h"
 
 #include <errno.h>
@@ -147,11 +148,11 @@ static int append_rule(json_t *entries, const char *name, int error, const struc
     return 0;
 }
 
-static int append_rules(json_t *entries, const char *name, int error, const struct cube_set *set,
+static int append_rules(json_t *entries, const char *name, int error, const struct cube *cubes, size_t count,
                         struct error *err)
 {
-    for (size_t i = 0; i < set->count; i++) {
-        int result = append_rule(entries, name, error, &set->items[i], err);
+    for (size_t i = 0; i < count; i++) {
+        int result = append_rule(entries, name, error, &cubes[i], err);
 
         if (result < 0)
             return result;
@@ -187,23 +188,37 @@ static int intersect_call(const json_t *profile, const struct allowlist_call *ca
     return result < 0 ? error_prefix(err, "seccomp profile: %s", call->name) : 0;
 }
 
+/* Rules that deny all but `allowed`. Mostly that is what R allows, and the answer is known. */
+static int deny_rest(json_t *entries, const struct allowlist_call *call, const struct cube_set *allowed,
+                     struct error *err)
+{
+    const struct filter_denied *known = &filter_denied[call - allowlist_calls];
+    struct cube_set denied;
+
+    if (allowed->count == call->allowed_count &&
+        memcmp(allowed->items, call->allowed, allowed->count * sizeof(allowed->items[0])) == 0)
+        return append_rules(entries, call->name, call->error, known->items, known->count, err);
+    denied.count = 0;
+    if (!cube_set_complement(allowed, &denied))
+        return error_set(err, 0, "seccomp profile: %s: conditions are too many", call->name);
+    return append_rules(entries, call->name, call->error, denied.items, denied.count, err);
+}
+
 static int compose_call(const json_t *profile, const struct allowlist_call *call, json_t *entries,
                         struct error *err)
 {
-    struct cube_set allowed = {.count = 0};
-    struct cube_set denied = {.count = 0};
+    struct cube_set allowed;
     int result = 0;
 
     if (call->allowed_count == 0)
         return append_denial(entries, profile, call, err);
+    allowed.count = 0;
     result = intersect_call(profile, call, &allowed, err);
     if (result < 0)
         return result;
-    if (!profile_permits_by_default(profile))
-        return append_rules(entries, call->name, 0, &allowed, err);
-    if (!cube_set_complement(&allowed, &denied))
-        return error_set(err, 0, "seccomp profile: %s: conditions are too many", call->name);
-    return append_rules(entries, call->name, call->error, &denied, err);
+    if (profile_permits_by_default(profile))
+        return deny_rest(entries, call, &allowed, err);
+    return append_rules(entries, call->name, 0, allowed.items, allowed.count, err);
 }
 
 static int compose_checked(const json_t *profile, const struct seccomp_options *options, json_t **ret,

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * R as BPF for every architecture, generated at build time (generate.c). */
+ * What is generated at build time (generate.c): R as BPF for every architecture, and what R denies of each
+ * restricted call, as cubes. */
 #pragma once
+
+#include "seccomp/cube.h"
 
 #include <linux/filter.h>
 
@@ -13,3 +16,12 @@ enum {
 
 extern const struct sock_fprog filters_x86_64[FILTER_VARIANTS];
 extern const struct sock_fprog filters_aarch64[FILTER_VARIANTS];
+
+struct filter_denied {
+    const struct cube *items;
+    size_t count;
+};
+
+/* By index in allowlist_calls: all that the call's `allowed` does not hold; nothing where that holds nothing.
+ */
+extern const struct filter_denied filter_denied[];
