@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The far end: a TCP or UDP server that says "ready", then one line for each connection or datagram that
- * arrives, and greets or answers with "hello". It ends after --milliseconds, or when it is killed. */
+ * arrives, and greets or answers with "hello". Connections are closed then, or kept until it ends (--keep):
+ * who holds one finds out whether it is cut. It ends after --milliseconds, or when it is killed. */
 #include "probe/probe.h"
 
 #include <arpa/inet.h>
@@ -23,7 +24,7 @@ static void print_arrival(const char *what, const union endpoint *from)
     printf("arrived what=%s from=%s port=%u\n", what, text, ntohs(from->four.sin_port));
 }
 
-static void serve_one(int fd, bool stream)
+static void serve_one(int fd, bool stream, bool keep)
 {
     union endpoint from;
     socklen_t length = sizeof(from);
@@ -42,7 +43,8 @@ static void serve_one(int fd, bool stream)
         return;
     print_arrival("tcp", &from);
     (void)!write(connection, "hello\n", 6);
-    /* Kept open until this program ends: who holds a connection finds out whether it is cut. */
+    if (!keep)
+        close(connection);
 }
 
 static int open_listener(bool stream, const char *address, const char *port)
@@ -61,6 +63,7 @@ static int open_listener(bool stream, const char *address, const char *port)
 int probe_listen(struct arguments *arguments)
 {
     int limit = (int)arguments_take_number(arguments, "--milliseconds", 600000);
+    bool keep = arguments_take_flag(arguments, "--keep");
     char **operands = arguments_operands(arguments, 3);
     bool stream = strcmp(operands[0], "tcp") == 0;
     struct timespec begun = attempt_begin();
@@ -76,6 +79,6 @@ int probe_listen(struct arguments *arguments)
         if (left <= 0)
             return PROBE_OK;
         if (poll(&wait, 1, (int)left + 1) > 0)
-            serve_one(wait.fd, stream);
+            serve_one(wait.fd, stream, keep);
     }
 }

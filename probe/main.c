@@ -20,7 +20,7 @@ static const struct command {
      "ADDRESS PORT [--device LINK] [--unicast-if LINK] [--broadcast] [--size BYTES] [--marker TEXT] "
      "[--timeout-ms N]"},
     {"icmp", probe_icmp, "ADDRESS [--device LINK] [--timeout-ms N]"},
-    {"listen", probe_listen, "tcp|udp ADDRESS PORT [--milliseconds N]"},
+    {"listen", probe_listen, "tcp|udp ADDRESS PORT [--keep] [--milliseconds N]"},
     {"capture", probe_capture, "[--milliseconds N]"},
     {"packet", probe_packet,
      "LINK KIND [--source-mac M] [--dest-mac M] [--source-ip A] [--dest-ip A] [--source-port N] [--port N] "
