@@ -114,9 +114,7 @@ static int open_target(const struct attach_request *request, struct target *targ
     if (result < 0)
         return result;
     target->hub = result;
-    if (namespace_same(target->netns, target->hub) || namespace_same(target->netns, target->host_netns))
-        return error_set(err, 0, "the container's network namespace is the host's or a hub");
-    return 0;
+    return joins(request->config, "network") ? network_refuse_hub(target->netns, err) : 0;
 }
 
 /* Makes the member, or checks the one that is there: what is not as an attach leaves it may be open. */

@@ -66,12 +66,20 @@ static int run_attach(const struct selection *pin, const struct state *state, st
     return result;
 }
 
+/* By the config's annotations, as when it was attached. The bundle may be gone by now: then by the state's.
+ */
 static int run_detach(const struct selection *pin, const struct state *state, struct error *err)
 {
     struct selection selection;
+    cleanup_json json_t *config = NULL;
+    cleanup_close int bundle = -1;
     cleanup_close int hub = -1;
-    int result = selection_choose(pin, state->annotations, &selection, err);
+    const json_t *annotations = state->annotations;
+    int result = 0;
 
+    if (config_load(state->bundle, &bundle, &config, err) == 0)
+        annotations = json_object_get(config, "annotations");
+    result = selection_choose(pin, annotations, &selection, err);
     if (result < 0)
         return result;
     log_context(selection.network, selection.role, NULL);
@@ -136,8 +144,9 @@ static int run(const struct selection *pin, struct error *err)
     return state.stage == STATE_STOPPED ? run_detach(pin, &state, err) : run_attach(pin, &state, err);
 }
 
-/* Returns -1 to go on, or an exit status. */
-static int parse_options(int argc, char **argv, struct selection *pin)
+/* A wrong option is a wrong hooks.d file: said like everything else, to syslog as well. Returns a negative
+ * errno value, 0 to go on, or 1 if the program has done what was asked. */
+static int parse_options(int argc, char **argv, struct selection *pin, struct error *err)
 {
     static const struct option options[] = {
         {"network", required_argument, NULL, 'n'},
@@ -148,37 +157,32 @@ static int parse_options(int argc, char **argv, struct selection *pin)
     };
     int option = 0;
 
+    opterr = 0;
     while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
         if (option == 'h' || option == 'v') {
             fputs(option == 'h' ? USAGE : "sallyport-hook " SALLYPORT_VERSION "\n", stdout);
-            return 0;
-        }
-        if (option == 'n')
-            pin->network = optarg;
-        else if (option == 'r')
-            pin->role = optarg;
-        else
             return 1;
+        }
+        if (option == '?')
+            break;
+        *(option == 'n' ? &pin->network : &pin->role) = optarg;
     }
-    if (optind < argc) {
-        fprintf(stderr, "sallyport-hook: unexpected argument `%s`; see --help\n", argv[optind]);
-        return 1;
-    }
-    return -1;
+    if (option == -1 && optind == argc)
+        return 0;
+    error_set(err, 0, "unexpected argument `%s` of the hook", argv[option == -1 ? optind : optind - 1]);
+    return error_advise(err, "see sallyport-hook --help");
 }
 
 int main(int argc, char **argv)
 {
     struct selection pin = {NULL, NULL};
     struct error err = {0};
-    int status = parse_options(argc, argv, &pin);
+    int result = parse_options(argc, argv, &pin, &err);
 
-    if (status >= 0)
-        return status;
     umask(022);
-    if (run(&pin, &err) < 0) {
+    if (result == 0)
+        result = run(&pin, &err);
+    if (result < 0)
         log_error(&err);
-        return 1;
-    }
-    return 0;
+    return result < 0 ? 1 : 0;
 }

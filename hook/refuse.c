@@ -68,6 +68,46 @@ static int check_namespaces(const json_t *config, struct error *err)
     return 0;
 }
 
+static bool is_proc(const json_t *mount)
+{
+    const char *type = json_string_value(json_object_get(mount, "type"));
+
+    return type != NULL && strcmp(type, "proc") == 0;
+}
+
+/* Whether the config makes /proc/sys read-only. */
+static bool protects_sysctls(const json_t *config)
+{
+    const json_t *paths = json_object_get(json_object_get(config, "linux"), "readonlyPaths");
+
+    for (size_t i = 0; i < json_array_size(paths); i++) {
+        const char *path = json_string_value(json_array_get(paths, i));
+
+        if (path != NULL && (strcmp(path, "/proc/sys") == 0 || strcmp(path, "/proc") == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The host's root may write kernel.core_pattern whatever its capabilities, and the kernel then runs what it
+ * names outside of every namespace (core(5)). A container's root is the host's where it has no user
+ * namespace. */
+static int check_sysctls(const json_t *config, struct error *err)
+{
+    const json_t *mounts = json_object_get(config, "mounts");
+
+    if (config_has_user_namespace(config) || protects_sysctls(config))
+        return 0;
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        if (!is_proc(json_array_get(mounts, i)))
+            continue;
+        error_set(err, 0, "the container can write /proc/sys, and so kernel.core_pattern");
+        return error_advise(
+            err, "add /proc/sys to linux.readonlyPaths (drop --security-opt systempaths=unconfined)");
+    }
+    return 0;
+}
+
 int refuse_config(const json_t *config, int bundle, const struct policy_role *role, struct error *err)
 {
     const json_t *os = json_object_get(config, "linux");
@@ -76,6 +116,8 @@ int refuse_config(const json_t *config, int bundle, const struct policy_role *ro
 
     if (result == 0)
         result = check_annotations(config, err);
+    if (result == 0)
+        result = check_sysctls(config, err);
     if (result < 0)
         return result;
     if (json_object_size(json_object_get(os, "netDevices")) > 0) {

@@ -47,6 +47,10 @@ static json_t *parse(const char *text)
 #define ANNOTATED(key) \
     "{\"process\":{},\"annotations\":{\"" key "\":\"x\"},\"linux\":{\"namespaces\":[" NAMESPACES "]}}"
 
+#define PROC(namespaces, readonly)                                                                    \
+    "{\"process\":{},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}]," \
+    "\"linux\":{\"namespaces\":[" namespaces "],\"readonlyPaths\":[" readonly "]}}"
+
 Test(refuse, config)
 {
     static const struct {
@@ -77,6 +81,9 @@ Test(refuse, config)
         {ANNOTATED("run.oci.seccomp.receiver"), "run.oci.seccomp.receiver", "drop it"},
         {ANNOTATED("org.systemd.property.DeviceAllow"), "DeviceAllow", "drop it"},
         {ANNOTATED("run.oci.keep_original_groups"), NULL, NULL},
+        {PROC(NAMESPACES, "\"/proc/bus\",\"/proc/sys\""), NULL, NULL},
+        {PROC(NAMESPACES, "\"/proc/bus\""), "core_pattern", "systempaths=unconfined"},
+        {PROC(NAMESPACES ",{\"type\":\"user\"}", ""), NULL, NULL},
     };
     cleanup_close int bundle = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
