@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "seccomp/cube.h"
 
+#include <string.h>
+
+enum { PATIENCE = 10000 }; /* steps spent on whether one cube is redundant */
+
 bool cube_intersects(const struct cube *a, const struct cube *b)
 {
     for (unsigned i = 0; i < CUBE_ARGUMENTS; i++)
@@ -135,9 +139,53 @@ static bool complement_within(const struct cube *cube, const struct cube_set *se
     return complement_within(&half, set, ret);
 }
 
+/* Whether the cubes but one hold all of `cube`. Gives up, which is a "no", when it takes too long. */
+static bool is_covered_by_others(const struct cube_set *set, size_t except, const struct cube *cube,
+                                 unsigned *patience)
+{
+    const struct cube *touching = NULL;
+    struct cube_bit at;
+    struct cube set_half;
+    struct cube clear_half;
+
+    if (*patience == 0)
+        return false;
+    (*patience)--;
+    for (size_t i = 0; i < set->count; i++) {
+        if (i == except || !cube_intersects(&set->items[i], cube))
+            continue;
+        if (cube_covers(&set->items[i], cube))
+            return true;
+        touching = touching == NULL ? &set->items[i] : touching;
+    }
+    if (touching == NULL)
+        return false;
+    at = first_free(cube, touching);
+    set_half = cube_half(cube, at, true);
+    clear_half = cube_half(cube, at, false);
+    return is_covered_by_others(set, except, &set_half, patience) &&
+           is_covered_by_others(set, except, &clear_half, patience);
+}
+
+/* Drops cubes that the others hold together. */
+static void drop_redundant(struct cube_set *set)
+{
+    for (size_t i = set->count; i-- > 0;) {
+        unsigned patience = PATIENCE;
+
+        if (!is_covered_by_others(set, i, &set->items[i], &patience))
+            continue;
+        set->count--;
+        memmove(&set->items[i], &set->items[i + 1], (set->count - i) * sizeof(set->items[0]));
+    }
+}
+
 bool cube_set_complement(const struct cube_set *set, struct cube_set *ret)
 {
     static const struct cube everything;
 
-    return complement_within(&everything, set, ret);
+    if (!complement_within(&everything, set, ret))
+        return false;
+    drop_redundant(ret);
+    return true;
 }

@@ -48,6 +48,6 @@ struct cube cube_half(const struct cube *cube, struct cube_bit at, bool set);
 bool cube_set_add(struct cube_set *set, const struct cube *cube);
 
 /* Appends to *ret, which must be empty, cubes that together hold exactly the arguments that no cube of `set`
- * holds, each as large as it can be. The result depends on nothing but `set`. Returns false if *ret is too
- * small. */
+ * holds, each as large as it can be and none of them without need. The result depends on nothing but `set`.
+ * Returns false if *ret is too small. */
 bool cube_set_complement(const struct cube_set *set, struct cube_set *ret);
