@@ -171,14 +171,55 @@ seal()
     "$SALLYPORT" bundle "$WORK/bundles/$1"
 }
 
-# hook ID STAGE...: only the hooks, by hand; nothing else of the config is edited.
+# hook ID STAGE...: only the hooks, by hand; nothing else of the config is edited. crun sends a hook's messages to
+# /dev/null: here they go to $WORK/ID.hook as well.
 hook()
 {
-    local id=$1 stage
+    local id=$1 stage script=$WORK/bundles/$1/hook
     shift
+    printf '#!/bin/bash\nexec %q 2> >(tee -a %q >&2)\n' "$HOOK" "$WORK/$id.hook" >"$script"
+    chmod 755 "$script"
     for stage in "$@"; do
-        configure "$id" --arg stage "$stage" --arg hook "$HOOK" '.hooks[$stage] = [{path: $hook, args: [$hook]}]'
+        configure "$id" --arg stage "$stage" --arg hook "$script" '.hooks[$stage] = [{path: $hook, args: [$hook]}]'
     done
+}
+
+# refused_start ID TEXT: with nothing but the hooks the container does not start, the runtime says that it failed, and
+# the hook says why, in one line.
+refused_start()
+{
+    rm -f "$WORK/$1.hook"
+    hook "$1" createRuntime
+    run container_run "$1"
+    container_delete "$1"
+    [[ $status -ne 0 ]] || fail "started: $output"
+    [[ $output != *started* ]] || fail "ran: $output"
+    eventually test -s "$WORK/$1.hook"
+    [[ $(wc -l <"$WORK/$1.hook") -eq 1 ]] || fail "expected one line: $(cat "$WORK/$1.hook")"
+    grep -qF -- "$2" "$WORK/$1.hook" || fail "expected \`$2\` in: $(cat "$WORK/$1.hook")"
+    [[ $RUNTIME == crun || $output == *"$2"* ]] || fail "the runtime does not tell: $output"
+}
+
+# refused_always ID TEXT: neither does `sallyport bundle` touch it.
+refused_always()
+{
+    local before
+    before=$(cksum <"$WORK/bundles/$1/config.json")
+    refused seal "$1"
+    says "$2"
+    [[ $before == "$(cksum <"$WORK/bundles/$1/config.json")" ]] || fail "the bundle was edited"
+    refused_start "$1" "$2"
+}
+
+# hub_links: how many members the hub has links to, the host's uplink not counted.
+hub_links()
+{
+    ip -n "sallyport-$NETWORK" -o link show | grep -c ': sp0ad100[1-9a-f]\|: sp0ad1000[3-9a-f]' || true
+}
+
+no_hub_links()
+{
+    [[ $(hub_links) -eq 0 ]]
 }
 
 # capability ID NAME: grants it in every set.
@@ -298,6 +339,21 @@ stage_up()
     network_up
     "$SALLYPORT" proxy-config squid "$NETWORK" >"$WORK/squid.conf"
     internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
+}
+
+# The same without internet and proxy.
+small_stage_up()
+{
+    rootfs_make
+    network_up
+}
+
+small_stage_down()
+{
+    containers_delete_all
+    witnesses_end
+    network_down
+    assert_nothing_left
 }
 
 stage_down()

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What cannot be sealed does not start (design, end of section 5): with the hook alone the runtime fails and says why;
+# where the config tells, `sallyport bundle` says so before.
+
+source "$BATS_TEST_DIRNAME/common.bash"
+
+setup_file()
+{
+    small_stage_up
+}
+
+teardown_file()
+{
+    small_stage_down
+}
+
+setup()
+{
+    bundle c agent /bin/echo started
+}
+
+teardown()
+{
+    containers_delete_all
+    eventually no_hub_links
+}
+
+@test "what is refused below starts when it is left out" {
+    hook c createRuntime poststop
+    run container_run c
+    [ "$status" -eq 0 ]
+    says started
+}
+
+@test "the host's network namespace" {
+    configure c '.linux.namespaces |= map(select(.type != "network"))'
+    refused_always c "host's network"
+}
+
+@test "the host's network namespace, by its path" {
+    configure c '(.linux.namespaces[] | select(.type == "network")).path = "/proc/1/ns/net"'
+    refused_start c "network"
+}
+
+@test "the host's pid namespace" {
+    configure c '.linux.namespaces |= map(select(.type != "pid"))'
+    refused_always c "pid namespace"
+}
+
+@test "the host's pid namespace, by its path" {
+    configure c '(.linux.namespaces[] | select(.type == "pid")).path = "/proc/1/ns/pid"'
+    refused_start c "pid namespace"
+}
+
+@test "a hub" {
+    configure c --arg path "/run/netns/sallyport-$NETWORK" \
+        '(.linux.namespaces[] | select(.type == "network")).path = $path'
+    refused_start c "hub of network $NETWORK"
+}
+
+@test "capabilities that cannot be contained" {
+    for name in SYS_ADMIN SYS_MODULE SYS_PTRACE SYS_RAWIO BPF DAC_READ_SEARCH PERFMON SYS_BOOT MAC_ADMIN; do
+        bundle "cap" agent /bin/echo started
+        capability cap "CAP_$name"
+        refused seal cap
+        says "CAP_$name"
+    done
+    bundle cap agent /bin/echo started
+    capability cap CAP_SYS_ADMIN
+    refused_always cap CAP_SYS_ADMIN
+}
+
+@test "a network namespace that another process uses and that is not sealed" {
+    ip netns add spt-joined
+    ip netns exec spt-joined sleep 600 3>&- &
+    joined=$!
+    configure c '(.linux.namespaces[] | select(.type == "network")).path = "/run/netns/spt-joined"'
+    eventually test "/proc/$joined/ns/net" -ef /run/netns/spt-joined
+    refused_start c "joins a network namespace"
+    kill "$joined"
+    wait "$joined" || true
+    # Nobody in it any more: a namespace that an engine prepared.
+    run container_run c
+    ip netns delete spt-joined
+    [ "$status" -eq 0 ]
+}
+
+# join CONTAINER KIND ID: the bundle joins that namespace of the running container.
+join()
+{
+    configure "$3" --arg path "/proc/$(<"$WORK/$1.pid")/ns/$2" --arg kind "$2" \
+        '(.linux.namespaces[] | select(.type == (if $kind == "net" then "network" else $kind end))).path = $path'
+}
+
+@test "a pod: a namespace that is sealed for the same role may be joined, for another it is refused" {
+    sleeper first agent
+    join first net c
+    hook c createRuntime
+    run container_run c
+    [ "$status" -eq 0 ]
+    [ "$(hub_links)" -eq 1 ]
+    bundle d gateway /bin/echo started
+    join first net d
+    refused_start d "already sealed"
+}
+
+@test "a pid namespace whose processes are in another network" {
+    sleeper first agent
+    join first pid c
+    refused_start c "joins a pid namespace"
+}
+
+@test "an engine's socket, by its own path, a directory above it, and a symbolic link to it" {
+    mkdir -p /run/containerd "$WORK/links"
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/run/docker.sock")'
+    ln -sfn /run "$WORK/links/run"
+    for source in /run/docker.sock "$WORK/links/run/docker.sock" / /var/run "$WORK/links/run" /run; do
+        bundle mounted agent /bin/echo started
+        configure mounted --arg source "$source" \
+            '.mounts += [{destination: "/data", type: "bind", source: $source, options: ["rbind"]}]'
+        refused seal mounted
+    done
+    refused_start mounted "socket"
+}
+
+@test "an agent's or a user's socket anywhere, and the directory it is in" {
+    mkdir -p "$WORK/project/deep"
+    python3 -c 'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); import time; print("ready", flush=True); time.sleep(60)' \
+        "$WORK/project/deep/agent.sock" >"$WORK/agent.seen" 3>&- &
+    server=$!
+    eventually grep -q ready "$WORK/agent.seen"
+    for source in "$WORK/project/deep/agent.sock" "$WORK/project"; do
+        bundle mounted agent /bin/echo started
+        configure mounted --arg source "$source" \
+            '.mounts += [{destination: "/data", type: "bind", source: $source, options: ["rbind"]}]'
+        refused seal mounted
+        says agent.sock
+    done
+    refused_start mounted agent.sock
+    kill "$server"
+    wait "$server" || true
+}
+
+@test "a policy's sockets are tolerated, and only they" {
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/run/docker.sock")' 2>/dev/null || true
+    configure c '.mounts += [{destination: "/data", type: "bind", source: "/run/docker.sock", options: ["bind"]}]'
+    refused seal c
+    policy_write "$NETWORK" '.roles.agent.sockets = ["/run/docker.sock"]'
+    run seal c
+    policy_write "$NETWORK"
+    [ "$status" -eq 0 ]
+}
+
+@test "devices that carry packets" {
+    configure c '.linux.devices += [{path: "/dev/net/tun", type: "c", major: 10, minor: 200, fileMode: 438}]'
+    refused_always c "/dev/net/tun"
+    for device in '10 238 /dev/vhost-net' '10 241 /dev/vhost-vsock'; do
+        read -r major minor path <<<"$device"
+        bundle device agent /bin/echo started
+        configure device --arg path "$path" --argjson major "$major" --argjson minor "$minor" \
+            '.linux.devices += [{path: "/dev/innocent", type: "c", major: $major, minor: $minor}]'
+        refused seal device
+        says "$path"
+    done
+}
+
+@test "a network socket among the descriptors that the runtime hands in" {
+    hook c createRuntime
+    rm -f "$WORK/c.hook"
+    run python3 -c '
+import os, socket, sys
+s = socket.socket()
+os.dup2(s.fileno(), 3)
+os.set_inheritable(3, True)
+os.execvp(sys.argv[1], [sys.argv[1], "run", "--preserve-fds", "1", "--bundle", sys.argv[2], "c"])' \
+        "$RUNTIME" "$WORK/bundles/c" </dev/null
+    [ "$status" -ne 0 ]
+    [[ $output != *started* ]]
+    eventually grep -q "an internet socket" "$WORK/c.hook"
+}
+
+@test "a link that the engine added: removed by default, refused where the policy says so, kept where it says so" {
+    for role in agent strict keeper; do
+        # A network namespace as an engine prepares it: with a bridge's link and a default route.
+        ip netns add spt-engine
+        ip link add spt-br type veth peer name eth0 netns spt-engine
+        ip -n spt-engine link set eth0 up
+        ip link set spt-br up
+        bundle links "$role" /probe links
+        configure links '(.linux.namespaces[] | select(.type == "network")).path = "/run/netns/spt-engine"'
+        hook links createRuntime
+        run container_run links
+        case $role in
+            agent) [[ $status -eq 0 && $output != *eth0* && $output == *sp0* ]] || fail "$role: $output" ;;
+            strict) [[ $status -ne 0 ]] && grep -q eth0 "$WORK/links.hook" || fail "$role: $output" ;;
+            keeper) [[ $status -eq 0 && $output == *eth0* && $output == *sp0* ]] || fail "$role: $output" ;;
+        esac
+        container_delete links
+        ip netns delete spt-engine
+        ip link delete spt-br 2>/dev/null || true
+    done
+}
+
+@test "networks and roles that are not there, and the role proxy by annotation" {
+    configure c '.annotations["io.sallyport.network"] = "nowhere"'
+    refused_always c nowhere
+    bundle c nobody /bin/echo started
+    refused_always c nobody
+    bundle c proxy /bin/echo started
+    refused_always c proxy
+    bundle c agent /bin/echo started
+    configure c '.annotations["io.sallyport.rule"] = "agent"'
+    refused_always c io.sallyport.rule
+    bundle c "../agent" /bin/echo started
+    refused_always c "is not a name"
+}
+
+@test "a policy that others may write, or that is broken" {
+    chmod 666 "$POLICIES/$NETWORK.json"
+    refused_always c "$NETWORK.json"
+    policy_write "$NETWORK"
+    echo '{' >>"$POLICIES/$NETWORK.json"
+    hook c createRuntime
+    refused_always c "$NETWORK.json"
+    policy_write "$NETWORK"
+}
+
+@test "a policy that changed and was not reloaded" {
+    policy_write "$NETWORK" '.roles.agent.reach = ["proxy"]'
+    refused_start c "network reload"
+    policy_write "$NETWORK"
+}
