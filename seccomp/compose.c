@@ -160,9 +160,16 @@ static int append_rules(json_t *entries, const char *name, int error, const stru
     return 0;
 }
 
-/* A rule that denies the call whatever its arguments. Its errno must not be the default's: the runtimes skip
- * a rule that only repeats the default, and then it could not outdo the rule for `socketcall` that libseccomp
- * derives, without its conditions, from ours for `socket`. */
+/* socketcall(2): only i386 has it. From a rule for `socket` libseccomp derives one for it, whose conditions
+ * would be on the wrong arguments or gone. */
+static bool is_derived(const struct allowlist_call *call)
+{
+    return call->number[ALLOWLIST_X86_64] < 0;
+}
+
+/* A rule that denies the call whatever its arguments. The runtimes skip a rule that only repeats the default,
+ * which is as good, except where it has to outdo a derived one: that gets another errno than the default's.
+ */
 static int append_denial(json_t *entries, const json_t *profile, const struct allowlist_call *call,
                          struct error *err)
 {
@@ -170,8 +177,8 @@ static int append_denial(json_t *entries, const json_t *profile, const struct al
     int error = call->error;
     int standard = 0;
 
-    if (profile_default_errno(profile, &standard) && standard == error)
-        error = error == EPERM ? ENOSYS : EPERM;
+    if (is_derived(call) && profile_default_errno(profile, &standard) && standard == error)
+        error = ENOSYS;
     return append_rule(entries, call->name, error, &everything, err);
 }
 

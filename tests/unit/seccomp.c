@@ -411,6 +411,42 @@ Test(seccomp, composed_with_containers_common)
     sweep_engine("containers-common", engine_load_containers_common());
 }
 
+static void expect_fallback(json_t *profile)
+{
+    static const char *const calls[] = {"clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"};
+    static const char *const *const sets[] = {usual, few, all};
+
+    for (size_t i = 0; i < array_size(sets); i++) {
+        json_t *oci = engine_to_oci(profile, sets[i], "amd64");
+        json_t *composed = NULL;
+        struct sock_fprog *filter = NULL;
+        struct error err = {0};
+        const struct seccomp_options options = {0};
+
+        cr_assert_eq(seccomp_compose(oci, &options, &composed, &err), 0, "%s", err.text);
+        filter = engine_compile(composed, ENGINE_RUNC, AUDIT_ARCH_X86_64);
+        for (size_t j = 0; j < array_size(calls); j++) {
+            const struct seccomp_data call = {
+                .nr = oracle_number(AUDIT_ARCH_X86_64, calls[j]),
+                .arch = AUDIT_ARCH_X86_64,
+            };
+
+            cr_expect_eq(cbpf_run(filter, &call), SECCOMP_RET_ERRNO | ENOSYS, "%s", calls[j]);
+        }
+        engine_program_free(filter);
+        json_decref(composed);
+        json_decref(oci);
+    }
+    json_decref(profile);
+}
+
+/* With any other errno libc would not fall back to clone(2): no thread could be made. */
+Test(seccomp, composed_profiles_let_libc_fall_back)
+{
+    expect_fallback(engine_load_docker());
+    expect_fallback(engine_load_containers_common());
+}
+
 static void sweep_text(const char *name, const char *text)
 {
     json_t *profile = json_loads(text, 0, NULL);
