@@ -21,55 +21,57 @@ static void add_loopback(const struct nft_table *table)
     nft_rule(table, "loopback", nft_accept());
 }
 
-static void add_output(const struct nft_table *table, bool only_sp0)
+static void add_output(const struct nft_table *table, const struct guard *guard)
 {
     nft_base_chain_add(table, "output", NF_INET_LOCAL_OUT, NFT_PRIORITY_FILTER, NF_DROP);
-    if (only_sp0)
+    if (guard->only_sp0)
         nft_rule(table, "output", nft_not_oifname(MEMBER_LINK), nft_accept());
     else
         nft_rule(table, "output", nft_oif_loopback(), nft_jump("loopback"));
-    nft_rule(table, "output", nft_oifname(MEMBER_LINK), nft_ipv4(), nft_tcp(), nft_accept());
+    nft_rule(table, "output", nft_oifname(MEMBER_LINK), nft_ipv4(), nft_daddr(guard->subnet), nft_tcp(),
+             nft_accept());
     nft_rule(table, "output", nft_tcp(), nft_reject_tcp());
     nft_rule(table, "output", nft_reject_admin());
 }
 
-static void add_input(const struct nft_table *table, bool only_sp0)
+static void add_input(const struct nft_table *table, const struct guard *guard)
 {
     nft_base_chain_add(table, "input", NF_INET_LOCAL_IN, NFT_PRIORITY_FILTER, NF_DROP);
-    if (only_sp0)
+    if (guard->only_sp0)
         nft_rule(table, "input", nft_not_iifname(MEMBER_LINK), nft_accept());
     else
         nft_rule(table, "input", nft_iif_loopback(), nft_jump("loopback"));
-    nft_rule(table, "input", nft_iifname(MEMBER_LINK), nft_ipv4(), nft_tcp(), nft_accept());
+    nft_rule(table, "input", nft_iifname(MEMBER_LINK), nft_ipv4(), nft_saddr(guard->subnet), nft_tcp(),
+             nft_accept());
 }
 
-static void add_forward(const struct nft_table *table, bool only_sp0)
+static void add_forward(const struct nft_table *table, const struct guard *guard)
 {
     nft_base_chain_add(table, "forward", NF_INET_FORWARD, NFT_PRIORITY_FILTER, NF_DROP);
-    if (only_sp0)
+    if (guard->only_sp0)
         nft_rule(table, "forward", nft_not_iifname(MEMBER_LINK), nft_not_oifname(MEMBER_LINK), nft_accept());
 }
 
-static void add_chains(const struct nft_table *table, bool only_sp0)
+static void add_chains(const struct nft_table *table, const struct guard *guard)
 {
-    if (!only_sp0)
+    if (!guard->only_sp0)
         add_loopback(table);
-    add_output(table, only_sp0);
-    add_input(table, only_sp0);
-    add_forward(table, only_sp0);
+    add_output(table, guard);
+    add_input(table, guard);
+    add_forward(table, guard);
 }
 
 /* The transaction for a namespace without a guard. */
-static void build_new(struct netlink_batch *batch, bool only_sp0)
+static void build_new(struct netlink_batch *batch, const struct guard *guard)
 {
     struct nft_table table = {.batch = batch, .name = GUARD_TABLE};
 
     nft_begin(batch, 0);
     nft_table_add_new(&table);
-    add_chains(&table, only_sp0);
+    add_chains(&table, guard);
 }
 
-static int replace(struct netlink *nf, bool only_sp0, struct error *err)
+static int replace(struct netlink *nf, const struct guard *guard, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     struct nft_table table = {.batch = batch, .name = GUARD_TABLE};
@@ -78,32 +80,32 @@ static int replace(struct netlink *nf, bool only_sp0, struct error *err)
     nft_table_add(&table);
     nft_table_delete(&table);
     nft_table_add(&table);
-    add_chains(&table, only_sp0);
+    add_chains(&table, guard);
     return nft_commit(nf, batch, err);
 }
 
 /* Two ways because this is on the path of every start: a deletion makes the transaction half as slow again,
  * and there is next to never something to delete (then the refusal of the first way costs 13 ms). */
-int guard_install(struct netlink *nf, bool only_sp0, struct error *err)
+int guard_install(struct netlink *nf, const struct guard *guard, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     int result = 0;
 
-    build_new(batch, only_sp0);
+    build_new(batch, guard);
     result = nft_commit(nf, batch, err);
     if (result == -EEXIST)
-        result = replace(nf, only_sp0, err);
+        result = replace(nf, guard, err);
     if (result < 0)
         error_prefix(err, "install the guard");
     return result;
 }
 
-int guard_check(struct netlink *nf, bool only_sp0, struct error *err)
+int guard_check(struct netlink *nf, const struct guard *guard, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     int result = 0;
 
-    build_new(batch, only_sp0);
+    build_new(batch, guard);
     result = nft_compare(nf, batch, GUARD_TABLE, err);
     if (result < 0)
         error_prefix(err, "check the guard");

@@ -51,7 +51,9 @@ static int install_guard(const struct attach *attach, struct error *err)
     cleanup_netlink struct netlink *netfilter = NULL;
     int result = netlink_open(NETLINK_NETFILTER, &netfilter, err);
 
-    return result < 0 ? result : guard_install(netfilter, member_keeps_links(attach->request), err);
+    const struct guard guard = member_guard(attach->request);
+
+    return result < 0 ? result : guard_install(netfilter, &guard, err);
 }
 
 /* While the link is still down. Ours alone: with `default` an engine that adds its own interface later could

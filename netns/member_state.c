@@ -37,6 +37,11 @@ bool member_keeps_links(const struct member_request *request)
     return request->role->links == POLICY_LINKS_KEEP || strcmp(request->role->name, POLICY_PROXY_ROLE) == 0;
 }
 
+struct guard member_guard(const struct member_request *request)
+{
+    return (struct guard){.subnet = policy_subnet(request->policy), .only_sp0 = member_keeps_links(request)};
+}
+
 struct route member_subnet_route(const struct policy *policy, uint32_t address, int index)
 {
     return (struct route){.family = AF_INET,
@@ -307,9 +312,10 @@ static int verify_routes(const struct member_request *request, const struct stat
 static int verify_guard(const struct member_request *request, const struct state *state, struct error *err)
 {
     cleanup_netlink struct netlink *netfilter = NULL;
+    const struct guard guard = member_guard(request);
     int result = netlink_open_in(request->netns, state->own, NETLINK_NETFILTER, &netfilter, err);
 
-    return result < 0 ? result : guard_check(netfilter, member_keeps_links(request), err);
+    return result < 0 ? result : guard_check(netfilter, &guard, err);
 }
 
 int member_verify(const struct member_request *request, struct error *err)

@@ -4,12 +4,16 @@
  * same functions describe a route to attach and to the checks before start, so that the two cannot differ. */
 #pragma once
 
+#include "netns/guard.h"
 #include "netns/member.h"
 #include "netns/route.h"
 
 /* Whether a member of the role keeps its other links and routes: the proxy, and roles whose policy says so.
  */
 bool member_keeps_links(const struct member_request *request);
+
+/* The guard of this member. */
+struct guard member_guard(const struct member_request *request);
 
 /* The route to the subnet through `index`, the member's sp0. */
 struct route member_subnet_route(const struct policy *policy, uint32_t address, int index);

@@ -60,7 +60,7 @@ static void add_uplink_chains(const struct nft_table *table, const struct policy
 
 static void add_prerouting(const struct nft_table *table, const struct policy *policy, const char *uplink)
 {
-    struct policy_range subnet = {policy->subnet, policy->subnet | UINT32_MAX >> policy->prefix};
+    struct policy_range subnet = policy_subnet(policy);
 
     nft_base_chain_add(table, "prerouting", NF_INET_PRE_ROUTING, NFT_PRIORITY_RAW, NF_ACCEPT);
     nft_rule(table, "prerouting", nft_iifname(uplink), nft_jump("from-uplink"));

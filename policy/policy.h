@@ -130,5 +130,8 @@ const struct policy_role *policy_role_of(const struct policy *policy, uint32_t a
  * and broadcast address nor the host's nor (but for the proxy) the proxy's. */
 bool policy_role_may_have(const struct policy *policy, const struct policy_role *role, uint32_t address);
 
+/* All addresses of the subnet, the network and broadcast address included. */
+struct policy_range policy_subnet(const struct policy *policy);
+
 /* Dotted quad of an address in host byte order; the buffer holds at least 16 characters. Returns it. */
 const char *policy_format_address(uint32_t address, char *buffer);

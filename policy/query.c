@@ -68,3 +68,8 @@ void policy_free(struct policy *policy)
         free_role(&policy->roles[i]);
     memset(policy, 0, sizeof(*policy));
 }
+
+struct policy_range policy_subnet(const struct policy *policy)
+{
+    return (struct policy_range){policy->subnet, policy->subnet | UINT32_MAX >> policy->prefix};
+}

@@ -94,7 +94,7 @@ static void attach(int member_netns, int hub_netns, uint32_t address)
     check(netlink_open(NETLINK_ROUTE, &hub, &err));
     check(namespace_enter(member_netns, &err));
     check(netlink_open(NETLINK_NETFILTER, &rules, &err));
-    check(guard_install(rules, false, &err));
+    check(guard_install(rules, &(struct guard){.subnet = {SUBNET, SUBNET | 0xffff}}, &err));
     check(namespace_sysctl("net/ipv6/conf/default/disable_ipv6", "1", &err));
     check(netlink_open(NETLINK_ROUTE, &member, &err));
     check(link_create(hub, address, "sp0", member_netns, &err));

@@ -70,8 +70,9 @@ static void install_hub(void)
 static void install_guard(enum place place, bool only_sp0)
 {
     struct netlink *nf = topology_netfilter(place);
+    const struct guard guard = {.subnet = policy_subnet(&policy), .only_sp0 = only_sp0};
 
-    cr_assert_eq(guard_install(nf, only_sp0, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(nf, &guard, &err), 0, "%s", err.text);
     netlink_close(nf);
 }
 

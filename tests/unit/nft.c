@@ -263,61 +263,66 @@ Test(nft, hub_of_the_largest_policy)
     cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s", err.text);
 }
 
-static const char guard_text[] = "table inet sallyport {\n"
-                                 "\tchain loopback {\n"
-                                 "\t\tip daddr 127.0.0.11 return\n"
-                                 "\t\taccept\n"
-                                 "\t}\n"
-                                 "\n"
-                                 "\tchain output {\n"
-                                 "\t\ttype filter hook output priority filter; policy drop;\n"
-                                 "\t\toif \"lo\" jump loopback\n"
-                                 "\t\toifname \"sp0\" meta nfproto ipv4 meta l4proto tcp accept\n"
-                                 "\t\tmeta l4proto tcp reject with tcp reset\n"
-                                 "\t\treject with icmpx admin-prohibited\n"
-                                 "\t}\n"
-                                 "\n"
-                                 "\tchain input {\n"
-                                 "\t\ttype filter hook input priority filter; policy drop;\n"
-                                 "\t\tiif \"lo\" jump loopback\n"
-                                 "\t\tiifname \"sp0\" meta nfproto ipv4 meta l4proto tcp accept\n"
-                                 "\t}\n"
-                                 "\n"
-                                 "\tchain forward {\n"
-                                 "\t\ttype filter hook forward priority filter; policy drop;\n"
-                                 "\t}\n"
-                                 "}\n";
+static const struct guard guard_all = {.subnet = {0x0ad10000, 0x0ad100ff}};
+static const struct guard guard_only_sp0 = {.subnet = {0x0ad10000, 0x0ad100ff}, .only_sp0 = true};
 
-static const char guard_sp0_text[] = "table inet sallyport {\n"
-                                     "\tchain output {\n"
-                                     "\t\ttype filter hook output priority filter; policy drop;\n"
-                                     "\t\toifname != \"sp0\" accept\n"
-                                     "\t\toifname \"sp0\" meta nfproto ipv4 meta l4proto tcp accept\n"
-                                     "\t\tmeta l4proto tcp reject with tcp reset\n"
-                                     "\t\treject with icmpx admin-prohibited\n"
-                                     "\t}\n"
-                                     "\n"
-                                     "\tchain input {\n"
-                                     "\t\ttype filter hook input priority filter; policy drop;\n"
-                                     "\t\tiifname != \"sp0\" accept\n"
-                                     "\t\tiifname \"sp0\" meta nfproto ipv4 meta l4proto tcp accept\n"
-                                     "\t}\n"
-                                     "\n"
-                                     "\tchain forward {\n"
-                                     "\t\ttype filter hook forward priority filter; policy drop;\n"
-                                     "\t\tiifname != \"sp0\" oifname != \"sp0\" accept\n"
-                                     "\t}\n"
-                                     "}\n";
+static const char guard_text[] =
+    "table inet sallyport {\n"
+    "\tchain loopback {\n"
+    "\t\tip daddr 127.0.0.11 return\n"
+    "\t\taccept\n"
+    "\t}\n"
+    "\n"
+    "\tchain output {\n"
+    "\t\ttype filter hook output priority filter; policy drop;\n"
+    "\t\toif \"lo\" jump loopback\n"
+    "\t\toifname \"sp0\" ip daddr 10.209.0.0-10.209.0.255 meta l4proto tcp accept\n"
+    "\t\tmeta l4proto tcp reject with tcp reset\n"
+    "\t\treject with icmpx admin-prohibited\n"
+    "\t}\n"
+    "\n"
+    "\tchain input {\n"
+    "\t\ttype filter hook input priority filter; policy drop;\n"
+    "\t\tiif \"lo\" jump loopback\n"
+    "\t\tiifname \"sp0\" ip saddr 10.209.0.0-10.209.0.255 meta l4proto tcp accept\n"
+    "\t}\n"
+    "\n"
+    "\tchain forward {\n"
+    "\t\ttype filter hook forward priority filter; policy drop;\n"
+    "\t}\n"
+    "}\n";
+
+static const char guard_sp0_text[] =
+    "table inet sallyport {\n"
+    "\tchain output {\n"
+    "\t\ttype filter hook output priority filter; policy drop;\n"
+    "\t\toifname != \"sp0\" accept\n"
+    "\t\toifname \"sp0\" ip daddr 10.209.0.0-10.209.0.255 meta l4proto tcp accept\n"
+    "\t\tmeta l4proto tcp reject with tcp reset\n"
+    "\t\treject with icmpx admin-prohibited\n"
+    "\t}\n"
+    "\n"
+    "\tchain input {\n"
+    "\t\ttype filter hook input priority filter; policy drop;\n"
+    "\t\tiifname != \"sp0\" accept\n"
+    "\t\tiifname \"sp0\" ip saddr 10.209.0.0-10.209.0.255 meta l4proto tcp accept\n"
+    "\t}\n"
+    "\n"
+    "\tchain forward {\n"
+    "\t\ttype filter hook forward priority filter; policy drop;\n"
+    "\t\tiifname != \"sp0\" oifname != \"sp0\" accept\n"
+    "\t}\n"
+    "}\n";
 
 Test(nft, guard)
 {
-    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(nf, &guard_all, &err), 0, "%s", err.text);
     expect_ruleset(guard_text);
 }
 
 Test(nft, guard_of_sp0_only)
 {
-    cr_assert_eq(guard_install(nf, true, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(nf, &guard_only_sp0, &err), 0, "%s", err.text);
     expect_ruleset(guard_sp0_text);
 }
 
@@ -325,22 +330,22 @@ Test(nft, guard_replaces_whatever_has_its_name)
 {
     nft("add table inet sallyport");
     nft("add chain inet sallyport output { type filter hook output priority 5; policy accept; }");
-    cr_assert_eq(guard_install(nf, true, &err), 0, "%s", err.text);
-    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(nf, &guard_only_sp0, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(nf, &guard_all, &err), 0, "%s", err.text);
     expect_ruleset(guard_text);
 }
 
 Test(nft, guard_check_accepts_its_own)
 {
-    cr_assert_eq(guard_check(nf, false, &err), -ENOENT);
-    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
-    cr_assert_eq(guard_check(nf, false, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_check(nf, &guard_all, &err), -ENOENT);
+    cr_assert_eq(guard_install(nf, &guard_all, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_check(nf, &guard_all, &err), 0, "%s", err.text);
     nft("add table inet engine");
     nft("add chain inet engine output { type nat hook output priority -100; }");
-    cr_assert_eq(guard_check(nf, false, &err), 0, "%s", err.text);
-    cr_assert_eq(guard_check(nf, true, &err), -EBADMSG);
-    cr_assert_eq(guard_install(nf, true, &err), 0, "%s", err.text);
-    cr_assert_eq(guard_check(nf, true, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_check(nf, &guard_all, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_check(nf, &guard_only_sp0, &err), -EBADMSG);
+    cr_assert_eq(guard_install(nf, &guard_only_sp0, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_check(nf, &guard_only_sp0, &err), 0, "%s", err.text);
 }
 
 /* Each way to weaken the guard from outside, alone. */
@@ -370,10 +375,10 @@ static const char *const tampering[] = {
 Test(nft, guard_check_notices_tampering)
 {
     for (size_t i = 0; i < array_size(tampering); i++) {
-        cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
-        cr_assert_eq(guard_check(nf, false, &err), 0, "%s", err.text);
+        cr_assert_eq(guard_install(nf, &guard_all, &err), 0, "%s", err.text);
+        cr_assert_eq(guard_check(nf, &guard_all, &err), 0, "%s", err.text);
         nft(tampering[i]);
-        cr_assert_lt(guard_check(nf, false, &err), 0, "%s", tampering[i]);
+        cr_assert_lt(guard_check(nf, &guard_all, &err), 0, "%s", tampering[i]);
         cr_assert_eq(strncmp(err.text, "check the guard: ", 17), 0, "%s", err.text);
     }
 }
@@ -482,7 +487,7 @@ Test(nft, refused_request_is_named, .timeout = 5)
     cr_assert_eq(nft_commit(nf, batch, &err), -ENOENT);
     cr_assert_eq(strncmp(err.text, "add nftables rule", 17), 0, "%s", err.text);
     expect_ruleset("");
-    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(nf, &guard_all, &err), 0, "%s", err.text);
     expect_ruleset(guard_text);
 }
 
@@ -498,7 +503,7 @@ Test(nft, stale_generation_is_refused, .timeout = 5)
     nft_table_add(&table);
     cr_assert_eq(nft_commit(nf, batch, &err), -ERESTART);
     expect_ruleset("table inet first {\n}\n");
-    cr_assert_eq(guard_install(nf, false, &err), 0, "%s", err.text);
+    cr_assert_eq(guard_install(nf, &guard_all, &err), 0, "%s", err.text);
 }
 
 Test(nft, no_permission_is_an_error, .timeout = 5)
@@ -507,7 +512,7 @@ Test(nft, no_permission_is_an_error, .timeout = 5)
 
     cr_assert_eq(seteuid(65534), 0);
     cr_assert_eq(netlink_open(NETLINK_NETFILTER, &powerless, &err), 0, "%s", err.text);
-    cr_assert_eq(guard_install(powerless, false, &err), -EPERM);
+    cr_assert_eq(guard_install(powerless, &guard_all, &err), -EPERM);
     cr_assert_eq(strncmp(err.text, "install the guard: ", 19), 0, "%s", err.text);
     netlink_close(powerless);
 }
