@@ -311,7 +311,7 @@ witnesses_end()
     local pid
     [[ -e $WORK/witnesses ]] || return 0
     while read -r pid; do
-        kill "$pid" 2>/dev/null || true
+        kill -KILL "$pid" 2>/dev/null || true # unshare(1) does not hear SIGTERM
     done <"$WORK/witnesses"
     rm "$WORK/witnesses"
 }
