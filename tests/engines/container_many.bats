@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Many containers: 200 one after another and 32 at once leave nothing behind, and no two have the same address.
+
+source "$BATS_TEST_DIRNAME/common.bash"
+
+setup_file()
+{
+    small_stage_up
+}
+
+teardown_file()
+{
+    small_stage_down
+}
+
+# Everything that could pile up, one thing a line. Counters are left out.
+inventory()
+{
+    ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/link \1/'
+    hub ip -o link show | sed 's/^[0-9]*: \([^:@]*\).*/hub link \1/'
+    ip rule show | sed 's/^/rule /'
+    ip route show table all | sed 's/^/route /'
+    hub ip route show table all | sed 's/^/hub route /'
+    hub ip neigh show nud all | awk '{ print "hub neighbour", $1, $3 }'
+    nft --stateless list ruleset | sed 's/^/nft /'
+    hub nft --stateless list ruleset | sed 's/^/hub nft /'
+    sed 's/^/mount /' /proc/self/mounts
+    find /run/netns /run/sallyport /etc/sallyport "$ROOTFS" | sed 's/^/file /'
+    find /sys/fs/cgroup -type d -path '*/sallyport-tests/*' -not -path '/sys/fs/cgroup/unified/*' | sed 's/^/cgroup /'
+    lsns --type net --noheadings --output NS | sed 's/^ */namespace /' | sort
+    pgrep --list-full sallyport || true
+}
+
+same_inventory()
+{
+    inventory >"$WORK/after"
+    diff "$WORK/before" "$WORK/after" >"$WORK/difference"
+}
+
+@test "200 containers one after another" {
+    bundle serial agent /probe tcp "$PROXY" 3128
+    seal serial
+    witness proxy "" "$PROBE" listen tcp "$PROXY" 3128
+    container_run serial
+    eventually no_hub_links
+    inventory >"$WORK/before"
+    for ((i = 1; i <= 200; i++)); do
+        container_run serial >"$WORK/serial.log" 2>&1 || fail "container $i: $(cat "$WORK/serial.log")"
+    done
+    eventually no_hub_links
+    eventually same_inventory || fail "$(cat "$WORK/difference")"
+}
+
+@test "32 containers at once" {
+    inventory >"$WORK/before"
+    pids=()
+    for ((i = 1; i <= 32; i++)); do
+        bundle "many$i" agent sleep 600
+        seal "many$i"
+    done
+    for ((i = 1; i <= 32; i++)); do
+        container_start "many$i" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+    done
+    [ "$(hub_links)" -eq 32 ]
+    for ((i = 1; i <= 32; i++)); do
+        address_of "many$i"
+    done >"$WORK/addresses"
+    [ "$(sort -u "$WORK/addresses" | grep -c '^10\.209\.0\.')" -eq 32 ]
+    # Each of them speaks for itself only: the one is not the other.
+    run inside many1 /probe tcp "$PROXY" 3128 --source "$(sed -n 2p "$WORK/addresses")" --timeout-ms 60
+    [ "$status" -eq 1 ]
+    pids=()
+    for ((i = 1; i <= 32; i++)); do
+        container_delete "many$i" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+    done
+    eventually no_hub_links
+    eventually same_inventory || fail "$(cat "$WORK/difference")"
+}
