@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { SUBNET = 0x0ad30000, POOL_END = 0x0ad31fff }; /* 10.211.0.0/16, and the pool's last address */
+enum { SUBNET = 0x0ad30000, FIRST = 0x0ad32000 }; /* 10.211.0.0/16; 10.211.32.0, behind the hook's pool */
 
 static struct error err;
 
@@ -120,7 +120,6 @@ int main(int argc, char **argv)
         perror(path);
         return 1;
     }
-    /* From the pool's end downwards; the hook starts anywhere and steps over what is taken. */
-    attach(member, hub, POOL_END - (uint32_t)atoi(argv[3]));
+    attach(member, hub, FIRST + (uint32_t)atoi(argv[3]));
     return 0;
 }
