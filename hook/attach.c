@@ -37,20 +37,20 @@ static bool joins(const json_t *config, const char *kind)
     return path != NULL && path[0] != '\0';
 }
 
-/* Another process in a joined pid namespace is as good as this one: it must be in the same network. */
-static int check_joined_pid(const struct attach_request *request, struct error *err)
+/* Another process in a joined namespace is as good as this one: it must be in the same network. */
+static int check_joined(const struct attach_request *request, const char *kind, struct error *err)
 {
     bool others = false;
     bool other_network = false;
     int result = 0;
 
-    if (!joins(request->config, "pid"))
+    if (!joins(request->config, kind))
         return 0;
-    result = refuse_others_in_namespace(request->state->pid, "pid", &others, &other_network, err);
+    result = refuse_others_in_namespace(request->state->pid, kind, &others, &other_network, err);
     if (result < 0 || !other_network)
         return result;
-    error_set(err, 0, "the container joins a pid namespace whose processes are in another network");
-    return error_advise(err, "drop --pid container:..., or share the network namespace too");
+    error_set(err, 0, "the container joins the %s namespace of processes in another network", kind);
+    return error_advise(err, "drop --%s container:..., or share the network namespace too", kind);
 }
 
 static int refuse_joined_network(struct error *err)
@@ -107,7 +107,9 @@ static int open_target(const struct attach_request *request, struct target *targ
     if (result == 0)
         result = refuse_process(request->state->pid, target->pidfd, request->config, err);
     if (result == 0)
-        result = check_joined_pid(request, err);
+        result = check_joined(request, "pid", err);
+    if (result == 0)
+        result = check_joined(request, "ipc", err);
     if (result < 0)
         return result;
     result = network_ensure(request->policy, target->host_netns, err);

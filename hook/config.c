@@ -87,6 +87,10 @@ int config_check_types(const json_t *config, struct error *err)
         wrong = "process.capabilities";
     else if (!is_array_of(os, "namespaces", JSON_OBJECT))
         wrong = "linux.namespaces";
+    else if (!is_array_of(os, "uidMappings", JSON_OBJECT))
+        wrong = "linux.uidMappings";
+    else if (!is_array_of(os, "readonlyPaths", JSON_STRING))
+        wrong = "linux.readonlyPaths";
     else if (!is_array_of(os, "devices", JSON_OBJECT))
         wrong = "linux.devices";
     else if (!is_type(json_object_get(os, "seccomp"), JSON_OBJECT))
@@ -113,4 +117,14 @@ const json_t *config_namespace(const json_t *config, const char *type)
 bool config_has_user_namespace(const json_t *config)
 {
     return config_namespace(config, "user") != NULL;
+}
+
+bool config_maps_host_root(const json_t *config)
+{
+    const json_t *mappings = json_object_get(json_object_get(config, "linux"), "uidMappings");
+
+    for (size_t i = 0; i < json_array_size(mappings); i++)
+        if (json_integer_value(json_object_get(json_array_get(mappings, i), "hostID")) == 0)
+            return true;
+    return false;
 }

@@ -29,3 +29,7 @@ const json_t *config_namespace(const json_t *config, const char *type);
 /* Whether the container has a user namespace, new or joined. That it is not the host's is checked on the
  * process. */
 bool config_has_user_namespace(const json_t *config);
+
+/* Whether the config's user namespace, if it makes one, maps an id to the host's root: then being root in it
+ * is being root, wherever the kernel asks for an id and not for a capability. */
+bool config_maps_host_root(const json_t *config);

@@ -110,6 +110,32 @@ static bool covers(const json_t *number, int wanted)
            json_integer_value(number) == wanted;
 }
 
+static const char RULE[] = "a rule for devices (linux.resources.devices)";
+
+/* The same for the devices that are there now, whose numbers are assigned dynamically (/dev/vsock). */
+static int check_rule_now(const json_t *rule, struct error *err)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < array_size(DEVICES) && result == 0; i++) {
+        glob_t found = {0};
+
+        if (strcmp(DEVICES[i], "/dev/net/tun") == 0)
+            continue; /* granted by default, see NUMBERS */
+        (void)glob(DEVICES[i], GLOB_NOSORT, NULL, &found);
+        for (size_t k = 0; k < found.gl_pathc && result == 0; k++) {
+            struct stat st;
+
+            if (stat(found.gl_pathv[k], &st) == 0 && S_ISCHR(st.st_mode) &&
+                covers(json_object_get(rule, "major"), (int)major(st.st_rdev)) &&
+                covers(json_object_get(rule, "minor"), (int)minor(st.st_rdev)))
+                result = devices_refuse(RULE, DEVICES[i], err);
+        }
+        globfree(&found);
+    }
+    return result;
+}
+
 /* linux.resources.devices: what the container may open. With such a rule a node from the image (or from
  * mknod, which engines allow by default) is as good as one from the host. */
 static int check_rule(const json_t *rule, struct error *err)
@@ -126,8 +152,8 @@ static int check_rule(const json_t *rule, struct error *err)
     for (size_t i = 0; i < array_size(NUMBERS); i++)
         if (!NUMBERS[i].by_default && covers(json_object_get(rule, "major"), (int)NUMBERS[i].major) &&
             covers(json_object_get(rule, "minor"), NUMBERS[i].minor))
-            return devices_refuse("a rule for devices (linux.resources.devices)", NUMBERS[i].name, err);
-    return 0;
+            return devices_refuse(RULE, NUMBERS[i].name, err);
+    return check_rule_now(rule, err);
 }
 
 int devices_check(const json_t *config, struct error *err)

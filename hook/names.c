@@ -157,6 +157,14 @@ static bool only_root_changes(const char *path)
     }
 }
 
+/* Whether an engine keeps such a file there: under the name that it has in the container (so do Docker and
+ * Podman), and not below /etc, where a file of ours could mean something to the host. */
+static bool is_file_of_engine(const char *source, const char *path)
+{
+    return source != NULL && source[0] == '/' && strncmp(source, "/etc/", strlen("/etc/")) != 0 &&
+           strcmp(strrchr(source, '/'), strrchr(path, '/')) == 0;
+}
+
 /* Opens the directory that holds the source of the mount at `path`. Whoever starts the container may have
  * chosen it: files of ours, which the runtime mounts later by name, must not lie where a member can replace
  * them. Returns 0 and -1 in *ret where there is none that is the engine's own. */
@@ -164,7 +172,7 @@ static int open_source_directory(json_t *mounts, const char *path, int *ret, cha
                                  struct error *err)
 {
     const char *source = json_string_value(json_object_get(find(mounts, path), "source"));
-    cleanup_free char *directory = source != NULL && source[0] == '/' ? strdup(source) : NULL;
+    cleanup_free char *directory = is_file_of_engine(source, path) ? strdup(source) : NULL;
     cleanup_free char *canonical = NULL;
 
     *ret = -1;
@@ -175,7 +183,8 @@ static int open_source_directory(json_t *mounts, const char *path, int *ret, cha
     if (canonical == NULL || strlen(canonical) >= PATH_MAX)
         return 0;
     /* The host's own /etc/resolv.conf may be mounted directly: nothing of ours belongs beside it. */
-    if (strcmp(canonical, "/etc") == 0 || strcmp(canonical, "/") == 0 || !only_root_changes(canonical))
+    if (strcmp(canonical, "/etc") == 0 || strncmp(canonical, "/etc/", strlen("/etc/")) == 0 ||
+        strcmp(canonical, "/") == 0 || !only_root_changes(canonical))
         return 0;
     *ret = open(canonical, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (*ret < 0)

@@ -57,6 +57,7 @@ static int check_namespaces(const json_t *config, struct error *err)
         {"pid", "pid namespace, where it can take over other processes", "drop --pid host"},
         {"mount", "mount namespace, with every socket of the host in reach",
          "give it one (linux.namespaces: mount)"},
+        {"ipc", "IPC namespace, and with it the message queues of other programs", "drop --ipc host"},
     };
 
     for (size_t i = 0; i < array_size(NEEDED); i++) {
@@ -90,13 +91,12 @@ static bool protects_sysctls(const json_t *config)
 }
 
 /* The host's root may write kernel.core_pattern whatever its capabilities, and the kernel then runs what it
- * names outside of every namespace (core(5)). A container's root is the host's where it has no user
- * namespace. */
+ * names outside of every namespace (core(5)). */
 static int check_sysctls(const json_t *config, struct error *err)
 {
     const json_t *mounts = json_object_get(config, "mounts");
 
-    if (config_has_user_namespace(config) || protects_sysctls(config))
+    if (protects_sysctls(config))
         return 0;
     for (size_t i = 0; i < json_array_size(mounts); i++) {
         if (!is_proc(json_array_get(mounts, i)))
@@ -108,24 +108,51 @@ static int check_sysctls(const json_t *config, struct error *err)
     return 0;
 }
 
+/* Which namespace is meant by a second entry of a type is for each runtime to say: runc refuses it, crun
+ * takes the last. */
+static int check_duplicates(const json_t *config, struct error *err)
+{
+    const json_t *namespaces = json_object_get(json_object_get(config, "linux"), "namespaces");
+
+    for (size_t i = 0; i < json_array_size(namespaces); i++) {
+        const json_t *entry = json_array_get(namespaces, i);
+        const char *type = json_string_value(json_object_get(entry, "type"));
+
+        if (type == NULL)
+            return error_set(err, 0, "config.json: an entry of linux.namespaces has no type");
+        if (config_namespace(config, type) == entry)
+            continue;
+        error_set(err, 0, "config.json: linux.namespaces has two entries of type `%s`", type);
+        return error_advise(err, "leave one of them");
+    }
+    return 0;
+}
+
+/* What a root in the container can do that is the host's root, because there is no user namespace, or one
+ * that maps to it. */
+static int check_host_root(const json_t *config, struct error *err)
+{
+    int result = capabilities_check(json_object_get(json_object_get(config, "process"), "capabilities"), err);
+
+    return result < 0 ? result : check_sysctls(config, err);
+}
+
 int refuse_config(const json_t *config, int bundle, const struct policy_role *role, struct error *err)
 {
-    const json_t *os = json_object_get(config, "linux");
-    const json_t *capabilities = json_object_get(json_object_get(config, "process"), "capabilities");
-    int result = check_namespaces(config, err);
+    int result = check_duplicates(config, err);
 
     if (result == 0)
-        result = check_annotations(config, err);
+        result = check_namespaces(config, err);
     if (result == 0)
-        result = check_sysctls(config, err);
+        result = check_annotations(config, err);
     if (result < 0)
         return result;
-    if (json_object_size(json_object_get(os, "netDevices")) > 0) {
+    if (json_object_size(json_object_get(json_object_get(config, "linux"), "netDevices")) > 0) {
         error_set(err, 0, "linux.netDevices gives the container devices of the host");
         return error_advise(err, "drop linux.netDevices from the config");
     }
-    if (!config_has_user_namespace(config))
-        result = capabilities_check(capabilities, err);
+    if (!config_has_user_namespace(config) || config_maps_host_root(config))
+        result = check_host_root(config, err);
     return result < 0 ? result : surfaces_check(config, bundle, role, err);
 }
 
@@ -258,6 +285,27 @@ static int check_descriptors(pid_t pid, int pidfd, struct error *err)
     }
 }
 
+/* A user namespace that was joined has no mapping in the config: the kernel tells it, in lines "inside
+ * outside count". */
+static int check_user_namespace(const char *pid, const json_t *config, struct error *err)
+{
+    char path[64];
+    cleanup_file FILE *map = NULL;
+    unsigned long inside = 0;
+    unsigned long outside = 0;
+    unsigned long count = 0;
+    int result = check_not_own(pid, "user", "drop --userns host", err);
+
+    snprintf(path, sizeof(path), "/proc/%s/uid_map", pid);
+    map = result == 0 ? fopen(path, "re") : NULL;
+    if (result == 0 && map == NULL)
+        return error_set(err, errno, "open %s", path);
+    while (result == 0 && fscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3)
+        if (outside == 0)
+            result = check_host_root(config, err);
+    return result;
+}
+
 int refuse_process(pid_t pid, int pidfd, const json_t *config, struct error *err)
 {
     char name[16];
@@ -269,8 +317,10 @@ int refuse_process(pid_t pid, int pidfd, const json_t *config, struct error *err
         result = check_not_own(name, "pid", "drop --pid host", err);
     if (result == 0)
         result = check_not_own(name, "mnt", "give it a mount namespace of its own", err);
+    if (result == 0)
+        result = check_not_own(name, "ipc", "drop --ipc host", err);
     if (result == 0 && config_has_user_namespace(config))
-        result = check_not_own(name, "user", "drop --userns host", err);
+        result = check_user_namespace(name, config, err);
     return result < 0 ? result : check_descriptors(pid, pidfd, err);
 }
 

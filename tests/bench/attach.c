@@ -39,7 +39,7 @@ static const char CONFIG[] =
     "{\"args\": [\"sh\"], \"cwd\": \"/\", \"env\": [\"PATH=/bin\"], "
     "\"capabilities\": {\"bounding\": [\"CAP_KILL\"]}}, \"root\": {\"path\": \"rootfs\"}, \"linux\": "
     "{\"namespaces\": "
-    "[{\"type\": \"pid\"}, {\"type\": \"network\"}, {\"type\": \"mount\"}]}}";
+    "[{\"type\": \"pid\"}, {\"type\": \"network\"}, {\"type\": \"mount\"}, {\"type\": \"ipc\"}]}}";
 
 enum program { HOOK, HOOK_INJECT, FLOOR, EMPTY, STEPS, STEPS_INJECT, PROGRAMS };
 static const char *const NAMES[] = {

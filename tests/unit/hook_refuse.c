@@ -37,13 +37,16 @@ static json_t *parse(const char *text)
     return document;
 }
 
-#define NAMESPACES "{\"type\":\"network\"},{\"type\":\"pid\"},{\"type\":\"mount\"}"
+#define NAMESPACES "{\"type\":\"network\"},{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"ipc\"}"
 #define CONFIG(namespaces, more)                                                                            \
     "{\"process\":{\"capabilities\":{\"bounding\":[\"CAP_CHOWN\"]}},\"linux\":{\"namespaces\":[" namespaces \
     "]" more "}}"
 #define WITH(caps, namespaces)                                                                             \
     "{\"process\":{\"capabilities\":{\"bounding\":[\"" caps "\"]}},\"linux\":{\"namespaces\":[" namespaces \
     "]}}"
+#define MAPPED(caps, host_id)                                                                              \
+    "{\"process\":{\"capabilities\":{\"bounding\":[\"" caps "\"]}},\"linux\":{\"namespaces\":[" NAMESPACES \
+    ",{\"type\":\"user\"}],\"uidMappings\":[{\"containerID\":0,\"hostID\":" host_id ",\"size\":1000}]}}"
 #define ANNOTATED(key) \
     "{\"process\":{},\"annotations\":{\"" key "\":\"x\"},\"linux\":{\"namespaces\":[" NAMESPACES "]}}"
 
@@ -59,8 +62,9 @@ Test(refuse, config)
         const char *advice;
     } CASES[] = {
         {CONFIG(NAMESPACES, ""), NULL, NULL},
-        {CONFIG(NAMESPACES ",{\"type\":\"user\"},{\"type\":\"ipc\"}", ",\"netDevices\":{}"), NULL, NULL},
-        {CONFIG("{\"type\":\"network\",\"path\":\"/run/netns/x\"},{\"type\":\"pid\"},{\"type\":\"mount\"}",
+        {CONFIG(NAMESPACES ",{\"type\":\"user\"},{\"type\":\"uts\"}", ",\"netDevices\":{}"), NULL, NULL},
+        {CONFIG("{\"type\":\"network\",\"path\":\"/run/netns/"
+                "x\"},{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"ipc\"}",
                 ""),
          NULL, NULL},
         {"{\"process\":{},\"linux\":{}}", "host's network", "--network host"},
@@ -71,10 +75,20 @@ Test(refuse, config)
          "drop --pid host"},
         {CONFIG("{\"type\":\"network\"},{\"type\":\"pid\"}", ""), "host's mount namespace",
          "linux.namespaces: mount"},
+        {CONFIG("{\"type\":\"network\"},{\"type\":\"pid\"},{\"type\":\"mount\"}", ""), "host's IPC namespace",
+         "drop --ipc host"},
+        {CONFIG(NAMESPACES ",{\"type\":\"network\",\"path\":\"/run/netns/x\"}", ""),
+         "two entries of type `network`", "leave one"},
         {CONFIG(NAMESPACES, ",\"netDevices\":{\"eth1\":{}}"), "netDevices", "drop linux.netDevices"},
         {WITH("CAP_SYS_ADMIN", NAMESPACES), "CAP_SYS_ADMIN", "--cap-drop SYS_ADMIN"},
         {WITH("CAP_SYS_ADMIN", NAMESPACES ",{\"type\":\"user\"}"), NULL, NULL},
+        {MAPPED("CAP_SYS_ADMIN", "100000"), NULL, NULL},
+        {MAPPED("CAP_SYS_ADMIN", "0"), "CAP_SYS_ADMIN", "--cap-drop SYS_ADMIN"},
         {WITH("CAP_NET_RAW", NAMESPACES), NULL, NULL}, /* removed, not refused */
+        {CONFIG(
+             NAMESPACES,
+             ",\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"c\",\"major\":1,\"access\":\"rwm\"}]}"),
+         NULL, NULL},
         {CONFIG(NAMESPACES, ",\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":10,\"minor\":200}]"),
          "/dev/net/tun", "--device"},
         {ANNOTATED("run.oci.seccomp_bpf_data"), "run.oci.seccomp_bpf_data", "drop it"},
@@ -158,7 +172,7 @@ static void end_init(const struct init *init)
     close(init->pidfd);
 }
 
-enum { OWN = CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS };
+enum { OWN = CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC };
 
 static void expect_process(int flags, int (*open_one)(void), const char *config_text, const char *reason,
                            const char *advice)
@@ -185,6 +199,7 @@ Test(refuse, process_in_namespaces_of_the_host)
     expect_process(OWN & ~CLONE_NEWNET, NULL, PLAIN, "host's net namespace", "drop --network host");
     expect_process(OWN & ~CLONE_NEWPID, NULL, PLAIN, "host's pid namespace", "drop --pid host");
     expect_process(OWN & ~CLONE_NEWNS, NULL, PLAIN, "host's mnt namespace", "mount namespace");
+    expect_process(OWN & ~CLONE_NEWIPC, NULL, PLAIN, "host's ipc namespace", "drop --ipc host");
     expect_process(OWN, NULL, USER, "host's user namespace", "drop --userns host");
     expect_process(OWN | CLONE_NEWUSER, NULL, USER, NULL, NULL);
 }
