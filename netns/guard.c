@@ -17,6 +17,7 @@ static const struct policy_range engine_resolver = {0x7f00000b, 0x7f00000b}; /* 
 static void add_loopback(const struct nft_table *table)
 {
     nft_chain_add(table, "loopback");
+    nft_rule(table, "loopback", nft_tcp(), nft_tcp_reset(), nft_accept());
     nft_rule(table, "loopback", nft_ipv4(), nft_daddr(engine_resolver), nft_return());
     nft_rule(table, "loopback", nft_accept());
 }

@@ -17,7 +17,9 @@
  * 127.0.0.11 is looked at as a destination, in both hooks, at the filter's priority: that is after every
  * destination translation of the output and the prerouting hook. The resolver is reached by such a
  * translation, and what arrives at its socket has its address by then, whatever it had before. What it would
- * answer needs no rule of its own, and the kernel's refusals must be able to come from its address. */
+ * answer needs no rule of its own, and the kernel's refusals must be able to come from its address. TCP
+ * resets pass to it as well: who connects to 127.0.0.11 from 127.0.0.11 is refused by one, and no socket is
+ * given what is in a reset. */
 #pragma once
 
 #include "base/error.h"

@@ -31,9 +31,11 @@ int hub_open(const char *network, struct error *err);
  * the only thread, and is there again on return. Returns a descriptor of the hub. */
 int hub_ensure(const struct policy *policy, int host_netns, struct error *err);
 
-/* Replaces the hub's rules, and the uplink's, by those of `policy`: one nftables transaction in each
- * namespace. Makes or repairs the uplink where the policy needs one, removes it where it does not. Refuses if
- * a live member would change its role (-EBUSY), or the subnet or the proxy's address or place changed. */
+/* Replaces the hub's rules, and the uplink's, by those of `policy`. In the hub that takes two transactions,
+ * the flows before the rules, each of which applies only while nobody else has changed anything
+ * (netns/hub_rules.h); on the host one. A packet meets the old rules or the new ones, whole. Makes or repairs
+ * the uplink where the policy needs one, removes it where it does not. Refuses if a live member would change
+ * its role (-EBUSY), or the subnet or the proxy's address or place changed. */
 int hub_reload(const struct policy *policy, int host_netns, struct error *err);
 
 /* Takes the hub down: every link, the uplink with its table, rule and route, then the mount and the file.

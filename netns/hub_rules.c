@@ -26,7 +26,7 @@ static void add_policy_chain(const struct nft_table *table, const char *chain, c
 {
     nft_chain_add(table, chain);
     nft_rule(table, chain, nft_flow(set), nft_accept());
-    nft_rule(table, chain, nft_flow_reply(set), nft_not_opening(), nft_accept());
+    nft_rule(table, chain, nft_flow_reply(set), nft_answering(), nft_accept());
 }
 
 static void add_base_chains(const struct nft_table *table)

@@ -5,9 +5,9 @@
  *
  * Theory of operation. The policy becomes one constant set of flows (source range . destination range .
  * port), whatever its size, and the chain policy-<digest> asks it twice: does the packet follow a flow, or is
- * it the exact mirror of one that does not open a connection. Both questions go to the same set, so the
- * reverse direction cannot be wider than the forward one. There is no connection tracking to fill up or to
- * fool, and a flow that is taken out of the policy is cut at once.
+ * it the exact mirror of one, and of a connection that is open (netns/nft.h, nft_answering). Both questions
+ * go to the same set, so the reverse direction cannot be wider than the forward one. There is no connection
+ * tracking to fill up or to fool, and a flow that is taken out of the policy is cut at once.
  *
  *     forward  whole packets go through the policy's chain; what it does not accept is counted as refused;
  *              TCP over IPv4 is answered with a reset, which carries the address that was asked for and so

@@ -548,9 +548,19 @@ static void put_flags(struct nl_msg *message, const struct nft_step *step)
     compare_byte(message, operation_of(step), (uint8_t)step->number);
 }
 
-struct nft_step nft_not_opening(void)
+static void put_answering(struct nl_msg *message, const struct nft_step *step)
 {
-    return (struct nft_step){.put = put_flags, .other = TH_SYN | TH_ACK, .number = TH_SYN, .negated = true};
+    static const struct nft_step not_opening = {.other = TH_SYN | TH_ACK, .number = TH_SYN, .negated = true};
+    static const struct nft_step not_alone = {.other = TH_ACK | TH_RST, .number = 0, .negated = true};
+
+    (void)step;
+    put_flags(message, &not_opening);
+    put_flags(message, &not_alone);
+}
+
+struct nft_step nft_answering(void)
+{
+    return (struct nft_step){.put = put_answering};
 }
 
 struct nft_step nft_tcp_reset(void)

@@ -121,9 +121,14 @@ struct nft_step nft_flow(const char *set);
 /* The packet goes from a flow's destination and port to its source: the exact mirror, from the same set. */
 struct nft_step nft_flow_reply(const char *set);
 
-/* `tcp flags & (syn | ack) != syn`: does not open a connection. Without it a mirrored rule lets the target
- * connect back from its port to any port of the source. */
-struct nft_step nft_not_opening(void);
+/* `tcp flags & (syn | ack) != syn` and `tcp flags & (ack | rst) != 0`: the packet is one of a connection that
+ * the other side has opened. Without the first a mirrored rule lets the target connect back from its port to
+ * any port of the source. Without the second it lets it look for listeners there: what has neither flag (FIN,
+ * none at all, FIN with PSH and URG) is ignored by a port that listens and reset by one that does not. No TCP
+ * sends such a packet: all that follows the first SYN has ACK, but for the reset of an unexpected ACK.
+ *
+ * Two masks, because what passes (ACK with anything, RST without SYN) is not one mask with one value. */
+struct nft_step nft_answering(void);
 
 struct nft_step nft_tcp_reset(void); /* the RST flag is set */
 

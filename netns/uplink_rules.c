@@ -30,7 +30,7 @@ static void add_flow(const struct nft_table *table, const struct nft_flow *flow,
     nft_rule(table, there, nft_ipv4(), nft_tcp(), nft_saddr(flow->from), nft_daddr(flow->to),
              nft_dport(flow->port), nft_accept());
     nft_rule(table, back, nft_ipv4(), nft_tcp(), nft_saddr(flow->to), nft_daddr(flow->from),
-             nft_sport(flow->port), nft_not_opening(), nft_accept());
+             nft_sport(flow->port), nft_answering(), nft_accept());
 }
 
 /* Rules, not sets: there are few of them, and the elements of a set come a moment late (netns/nft.h). */
@@ -68,10 +68,12 @@ static void add_prerouting(const struct nft_table *table, const struct policy *p
     nft_rule(table, "prerouting", nft_not_iif_loopback(), nft_ipv4(), nft_saddr(subnet), nft_drop());
 }
 
-static void add_other_chains(const struct nft_table *table, const char *uplink)
+static void add_other_chains(const struct nft_table *table, const struct policy *policy, const char *uplink)
 {
     nft_base_chain_add(table, "input", NF_INET_LOCAL_IN, NFT_PRIORITY_FILTER, NF_ACCEPT);
     nft_rule(table, "input", nft_iifname(uplink), nft_jump("from-uplink"));
+    nft_rule(table, "input", nft_not_iif_loopback(), nft_ipv4(), nft_daddr(policy_subnet(policy)),
+             nft_drop());
 
     nft_base_chain_add(table, "output", NF_INET_LOCAL_OUT, NFT_PRIORITY_FILTER, NF_ACCEPT);
     nft_rule(table, "output", nft_oifname(uplink), nft_jump("to-uplink"));
@@ -96,7 +98,7 @@ int uplink_rules_install(struct netlink *nf, const struct policy *policy, struct
     nft_table_flush(&table);
     add_uplink_chains(&table, policy);
     add_prerouting(&table, policy, names.link);
-    add_other_chains(&table, names.link);
+    add_other_chains(&table, policy, names.link);
     result = nft_commit(nf, batch, err);
     if (result < 0)
         error_prefix(err, "install the uplink's rules");

@@ -6,9 +6,11 @@
  *     prerouting  before connection tracking and address translation, so that no other table's translation
  *                 comes first: from the uplink only requests to the proxy and answers from published ports;
  *                 from any other link (but lo) nothing to or from an address of the subnet (the weak host
- * model would take it). input       the uplink's rule once more, after address translation. output      to
- * the uplink only the proxy's answers and requests to published ports. forward     nothing between the uplink
- * and any other link.
+ *                 model would take it).
+ *     input       both once more, after address translation: what another table's `dnat to` has led to an
+ *                 address of the subnet had another destination before.
+ *     output      to the uplink only the proxy's answers and requests to published ports.
+ *     forward     nothing between the uplink and any other link.
  *
  * A drop is final whatever another table accepts, and these chains accept by policy: what has nothing to do
  * with the network passes untouched. IPv6 never matches an exception. */

@@ -14,6 +14,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +42,12 @@ static const char revoked[] =
 
 #define held cleanup_close __attribute__((unused)) /* a listener that only has to be there */
 
-enum { RELOADS = 500 };
+enum {
+    RELOADS = 500,
+    FLAGS = 256,        /* of a TCP header: every combination */
+    SENT_AGAIN = 5000,  /* milliseconds: a segment that was lost arrives */
+    FLAGS_PORT = 20000, /* the destination port of the segment with no flags */
+};
 
 static struct policy policy;
 static struct error err;
@@ -215,6 +221,71 @@ Test(rules, hub_mirror_does_not_open_connections)
     expect_open(GATEWAY, "", 8642, DASHBOARD_ADDRESS, 5555);
 }
 
+/* Sends segments with every combination of flags from a port that only answers, and sees which arrive. */
+static void find_passing(const struct connection *back, uint16_t source_port, bool ret_passed[FLAGS])
+{
+    cleanup_close int segments = topology_segments(back->to);
+    uint16_t port = 0;
+    uint8_t flags = 0;
+
+    memset(ret_passed, 0, FLAGS * sizeof(ret_passed[0]));
+    for (unsigned i = 0; i <= FLAGS; i++) {
+        if (i < FLAGS)
+            topology_send_flags(back->from, back->source, source_port, back->address,
+                                (uint16_t)(FLAGS_PORT + i), (uint8_t)i);
+        while (topology_next_segment(segments, source_port, i < FLAGS ? 0 : PATIENCE, &port, &flags)) {
+            cr_assert_eq(port, FLAGS_PORT + flags);
+            ret_passed[flags] = true;
+        }
+    }
+}
+
+/* Said in the words of RFC 9293 (3.10.7): an answer to a connection that the other side opened has ACK, or is
+ * the reset of a segment that had it. */
+static void expect_answers_only(const struct connection *back, uint16_t source_port)
+{
+    bool passed[FLAGS];
+
+    find_passing(back, source_port, passed);
+    for (unsigned i = 0; i < FLAGS; i++) {
+        bool answer = (i & TH_ACK) != 0 || ((i & TH_RST) != 0 && (i & TH_SYN) == 0);
+
+        cr_expect_eq(passed[i], answer, "flags %02x from %s:%u", i, back->source, source_port);
+    }
+    cr_expect(!passed[0] && !passed[TH_FIN] && !passed[TH_FIN | TH_PUSH | TH_URG] && !passed[TH_URG] &&
+              !passed[TH_PUSH] && !passed[TH_SYN] && passed[TH_ACK] && passed[TH_RST]);
+}
+
+/* With the mask of openings alone: a scan for listeners gets through, as FIN, XMAS and with no flag. */
+static void expect_scan_passes(const struct connection *back, uint16_t source_port)
+{
+    bool passed[FLAGS];
+
+    find_passing(back, source_port, passed);
+    cr_expect(passed[0] && passed[TH_FIN] && passed[TH_FIN | TH_PUSH | TH_URG] && passed[TH_ACK] &&
+              !passed[TH_SYN]);
+}
+
+Test(rules, hub_mirror_is_for_answers_only)
+{
+    static const struct connection back[] = {
+        {GATEWAY, GATEWAY_ADDRESS, AGENT, AGENT_ADDRESS, 0},
+        {HOST, PROXY_ADDRESS, AGENT, AGENT_ADDRESS, 0},
+    };
+    char command[256];
+
+    install_hub();
+    expect_answers_only(&back[0], 8642);
+    expect_answers_only(&back[1], 3128);
+    snprintf(
+        command, sizeof(command),
+        "add rule inet sallyport policy-%s tcp sport { 3128, 8642 } tcp flags & (syn | ack) != syn accept",
+        policy.digest);
+    topology_nft(HUB, command);
+    expect_scan_passes(&back[0], 8642);
+    expect_scan_passes(&back[1], 3128);
+}
+
 Test(rules, hub_drops_udp_and_icmp)
 {
     cleanup_close int socket = topology_bind_udp(GATEWAY, GATEWAY_ADDRESS, 8642);
@@ -357,6 +428,138 @@ Test(rules, hub_reload_cuts_what_is_revoked_at_once)
     expect_refused(AGENT, "", 0, GATEWAY_ADDRESS, 8642);
 }
 
+/* The state of the connection as TCP sees it. */
+static int state_of(int fd)
+{
+    struct tcp_info info = {.tcpi_state = 0};
+    socklen_t size = sizeof(info);
+
+    cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0, "%s", strerror(errno));
+    return info.tcpi_state;
+}
+
+static bool becomes(int fd, int state, int milliseconds)
+{
+    for (int i = 0; i < milliseconds && state_of(fd) != state; i++)
+        usleep(1000);
+    return state_of(fd) == state;
+}
+
+static bool at_end(int fd)
+{
+    return topology_readable(fd) && recv(fd, &(char){0}, 1, 0) == 0;
+}
+
+struct pair {
+    int client;
+    int server;
+};
+
+static struct pair open_pair(const struct connection *one, int listener)
+{
+    struct pair pair = {-1, -1};
+
+    cr_assert_eq(
+        topology_connect_keep(one->from, one->source, 0, one->address, one->port, &pair.client).error, 0);
+    cr_assert(topology_readable(listener));
+    pair.server = accept(listener, NULL, NULL);
+    cr_assert(echo(pair.client, pair.server));
+    return pair;
+}
+
+static void close_pair(struct pair pair)
+{
+    close(pair.client);
+    close(pair.server);
+}
+
+/* One end says that it is done, the other goes on. */
+static void expect_half_close(struct pair pair)
+{
+    char byte = 'x';
+
+    shutdown(pair.client, SHUT_WR);
+    cr_expect(at_end(pair.server));
+    cr_expect_eq(send(pair.server, &byte, 1, MSG_NOSIGNAL), 1);
+    cr_expect(topology_readable(pair.client) && recv(pair.client, &byte, 1, 0) == 1);
+    shutdown(pair.server, SHUT_WR);
+    cr_expect(at_end(pair.client));
+    cr_expect(becomes(pair.server, TCP_CLOSE, PATIENCE) && becomes(pair.client, TCP_CLOSE, PATIENCE));
+    close_pair(pair);
+}
+
+/* Both FINs are lost in the hub the first time, so that each end sends its own before it sees the other's. */
+static void expect_simultaneous_close(struct pair pair)
+{
+    topology_nft(HUB, "add table inet hold; "
+                      "add chain inet hold forward { type filter hook forward priority -10; }; "
+                      "add rule inet hold forward tcp flags & fin == fin drop");
+    shutdown(pair.client, SHUT_WR);
+    shutdown(pair.server, SHUT_WR);
+    cr_expect(state_of(pair.client) == TCP_FIN_WAIT1 && state_of(pair.server) == TCP_FIN_WAIT1);
+    topology_nft(HUB, "delete table inet hold");
+    cr_expect(becomes(pair.server, TCP_CLOSE, SENT_AGAIN) && becomes(pair.client, TCP_CLOSE, SENT_AGAIN));
+    cr_expect(at_end(pair.server) && at_end(pair.client));
+    close_pair(pair);
+}
+
+static void expect_abort(struct pair pair)
+{
+    const struct linger abort_at_once = {.l_onoff = 1, .l_linger = 0};
+
+    cr_assert_eq(setsockopt(pair.server, SOL_SOCKET, SO_LINGER, &abort_at_once, sizeof(abort_at_once)), 0);
+    close(pair.server);
+    cr_expect(topology_readable(pair.client) && recv(pair.client, &(char){0}, 1, 0) == -1 &&
+              errno == ECONNRESET);
+    close(pair.client);
+}
+
+/* The port is closed: the answer to a SYN has RST and ACK, the answer to an ACK has RST alone. */
+static void expect_resets(const struct connection *one, const char *source)
+{
+    cleanup_close int segments = topology_segments(one->from);
+    uint16_t port = 0;
+    uint8_t flags = 0;
+
+    expect_refused(one->from, source, 0, one->address, one->port);
+    cr_assert(topology_next_segment(segments, one->port, PATIENCE, &port, &flags));
+    cr_expect_eq(flags, TH_RST | TH_ACK);
+    cr_assert_eq(topology_send_flags(one->from, source, 40000, one->address, one->port, TH_ACK), 0);
+    cr_assert(topology_next_segment(segments, one->port, PATIENCE, &port, &flags));
+    cr_expect_eq(flags, TH_RST);
+}
+
+/* Whatever TCP does with an allowed connection passes; the hub refused none of it, so its resets are those of
+ * the far end. */
+Test(rules, whole_connections_pass)
+{
+    static const struct connection kinds[] = {
+        {AGENT, AGENT_ADDRESS, GATEWAY, GATEWAY_ADDRESS, 8642},
+        {AGENT, AGENT_ADDRESS, HOST, PROXY_ADDRESS, 3128},
+        {HOST, HOST_ADDRESS, GATEWAY, GATEWAY_ADDRESS, 9119},
+    };
+    struct netlink *nf = topology_netfilter(HUB);
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+
+    install_hub();
+    install_uplink();
+    install_guard(AGENT, false);
+    install_guard(GATEWAY, false);
+    for (size_t i = 0; i < array_size(kinds); i++) {
+        int listener = topology_listen(kinds[i].to, kinds[i].address, kinds[i].port);
+
+        expect_half_close(open_pair(&kinds[i], listener));
+        expect_simultaneous_close(open_pair(&kinds[i], listener));
+        expect_abort(open_pair(&kinds[i], listener));
+        close(listener);
+        expect_resets(&kinds[i], kinds[i].source);
+    }
+    cr_assert_eq(hub_rules_refused(nf, &packets, &bytes, &err), 0, "%s", err.text);
+    cr_expect_eq(packets, 0);
+    netlink_close(nf);
+}
+
 /* Replaces the rules in `place` again and again, in a process of its own. */
 static pid_t start_reloading(enum place place,
                              int (*install)(struct netlink *, const struct policy *, struct error *))
@@ -430,9 +633,12 @@ static void expect_resolver(bool reachable)
     cr_assert_eq(topology_readable(udp), reachable);
     if (reachable) {
         expect_open(AGENT, "", 0, "127.0.0.11", 53);
+        expect_open(AGENT, "127.0.0.11", 0, "127.0.0.11", 53);
         expect_open(AGENT, "", 0, "127.0.0.53", 53);
     } else {
         expect_refused(AGENT, "", 0, "127.0.0.11", 53);
+        expect_refused(AGENT, "127.0.0.11", 0, "127.0.0.11", 53);
+        expect_refused(AGENT, "127.0.0.11", 0, "127.0.0.53", 53);
         expect_refused(AGENT, "", 0, "127.0.0.53", 53);
     }
 }
@@ -447,6 +653,20 @@ Test(rules, guard_closes_the_engines_resolver)
     expect_resolver(false);
     topology_nft(AGENT, "delete table inet sallyport");
     expect_resolver(true);
+}
+
+/* The refusal of a connection from the resolver's own address goes to that address: without the rule for
+ * resets it is refused itself, and the program waits. */
+Test(rules, guard_refuses_the_resolver_to_itself_at_once)
+{
+    held int tcp = topology_listen(AGENT, "127.0.0.11", 53);
+
+    install_guard(AGENT, false);
+    expect_refused(AGENT, "127.0.0.11", 0, "127.0.0.11", 53);
+    topology_nft(AGENT, "flush chain inet sallyport loopback; "
+                        "add rule inet sallyport loopback ip daddr 127.0.0.11 return; "
+                        "add rule inet sallyport loopback accept");
+    expect_silence(AGENT, "127.0.0.11", 0, "127.0.0.11", 53);
 }
 
 Test(rules, guard_leaves_loopback_free)
@@ -678,6 +898,23 @@ Test(rules, uplink_rule_holds_after_translation)
     expect_open(AGENT, "", 0, PROXY_ADDRESS, 3128);
 }
 
+/* The administrator's own forwarding of a port of the host: at raw priority it has another destination. */
+Test(rules, uplink_addresses_are_no_target_of_translation)
+{
+    held int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
+
+    topology_nft(HOST, "add table ip other; "
+                       "add chain ip other prerouting { type nat hook prerouting priority -100; }; "
+                       "add rule ip other prerouting tcp dport 8080 dnat to " PROXY_ADDRESS ":3128");
+    install_uplink();
+    expect_silence(OUTSIDE, "", 0, "198.51.100.1", 8080);
+    expect_open(AGENT, "", 0, PROXY_ADDRESS, 3128);
+    expect_open(HOST, "", 0, PROXY_ADDRESS, 3128);
+    topology_nft(HOST, "flush chain inet sallyport-hermes input; "
+                       "add rule inet sallyport-hermes input iifname sp-hermes jump from-uplink");
+    expect_open(OUTSIDE, "", 0, "198.51.100.1", 8080);
+}
+
 Test(rules, uplink_host_reaches_published_ports_only)
 {
     held int published = topology_listen(GATEWAY, GATEWAY_ADDRESS, 9119);
@@ -710,4 +947,20 @@ Test(rules, uplink_mirror_does_not_open_connections)
                        "ip saddr " GATEWAY_ADDRESS " tcp sport 9119 accept");
     expect_open(HOST, PROXY_ADDRESS, 3128, AGENT_ADDRESS, 5555);
     expect_open(GATEWAY, "", 9119, HOST_ADDRESS, 5555);
+}
+
+Test(rules, uplink_mirror_is_for_answers_only)
+{
+    static const struct connection to_member = {HOST, PROXY_ADDRESS, AGENT, AGENT_ADDRESS, 0};
+    static const struct connection to_host = {GATEWAY, GATEWAY_ADDRESS, HOST, HOST_ADDRESS, 0};
+
+    install_uplink();
+    expect_answers_only(&to_member, 3128);
+    expect_answers_only(&to_host, 9119);
+    topology_nft(HOST, "insert rule inet sallyport-hermes to-uplink "
+                       "tcp sport 3128 tcp flags & (syn | ack) != syn accept");
+    topology_nft(HOST, "insert rule inet sallyport-hermes from-uplink "
+                       "tcp sport 9119 tcp flags & (syn | ack) != syn accept");
+    expect_scan_passes(&to_member, 3128);
+    expect_scan_passes(&to_host, 9119);
 }

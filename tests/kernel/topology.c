@@ -357,30 +357,82 @@ static uint16_t checksum(uint32_t sum, const void *bytes, size_t size)
     return htons((uint16_t)~sum);
 }
 
-void topology_send_syn(enum place place, const char *source, const char *destination, uint16_t port,
-                       uint16_t fragment)
+struct segment { /* TCP over IPv4, without options and data */
+    struct iphdr ip;
+    struct tcphdr tcp;
+};
+
+static struct segment make_segment(const char *source, uint16_t source_port, const char *destination,
+                                   uint16_t port, uint8_t flags)
 {
-    struct {
-        struct iphdr ip;
-        struct tcphdr tcp;
-    } packet = {
-        .ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP, .frag_off = htons(fragment)}};
-    union address to = {.v4 = {.sin_family = AF_INET}};
+    struct segment segment = {.ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP}};
+
+    segment.ip.saddr = inet_addr(source);
+    segment.ip.daddr = inet_addr(destination);
+    segment.tcp.th_sport = htons(source_port);
+    segment.tcp.th_dport = htons(port);
+    segment.tcp.th_off = 5;
+    segment.tcp.th_flags = flags;
+    segment.tcp.th_sum = checksum(IPPROTO_TCP + sizeof(segment.tcp) + (ntohl(segment.ip.saddr) >> 16) +
+                                      (ntohl(segment.ip.saddr) & 0xffff) + (ntohl(segment.ip.daddr) >> 16) +
+                                      (ntohl(segment.ip.daddr) & 0xffff),
+                                  &segment.tcp, sizeof(segment.tcp));
+    return segment;
+}
+
+/* Returns 0, or EPERM where the place's own rules refuse it. */
+static int send_segment(enum place place, const struct segment *segment)
+{
+    union address to = {.v4 = {.sin_family = AF_INET, .sin_addr = {segment->ip.daddr}}};
     cleanup_close int fd = -1;
+    ssize_t n = 0;
 
     topology_enter(place);
     fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-    packet.ip.saddr = inet_addr(source);
-    packet.ip.daddr = inet_addr(destination);
-    packet.tcp.th_sport = htons(40000);
-    packet.tcp.th_dport = htons(port);
-    packet.tcp.th_off = 5;
-    packet.tcp.th_flags = TH_SYN;
-    packet.tcp.th_sum = checksum(IPPROTO_TCP + sizeof(packet.tcp) + (ntohl(packet.ip.saddr) >> 16) +
-                                     (ntohl(packet.ip.saddr) & 0xffff) + (ntohl(packet.ip.daddr) >> 16) +
-                                     (ntohl(packet.ip.daddr) & 0xffff),
-                                 &packet.tcp, sizeof(packet.tcp));
-    to.v4.sin_addr.s_addr = packet.ip.daddr;
-    cr_assert_eq(sendto(fd, &packet, sizeof(packet), 0, &to.any, sizeof(to.v4)), (ssize_t)sizeof(packet),
-                 "send raw: %s", strerror(errno));
+    n = sendto(fd, segment, sizeof(*segment), 0, &to.any, sizeof(to.v4));
+    cr_assert(n == (ssize_t)sizeof(*segment) || (n < 0 && errno == EPERM), "send raw: %s", strerror(errno));
+    return n < 0 ? EPERM : 0;
+}
+
+void topology_send_syn(enum place place, const char *source, const char *destination, uint16_t port,
+                       uint16_t fragment)
+{
+    struct segment segment = make_segment(source, 40000, destination, port, TH_SYN);
+
+    segment.ip.frag_off = htons(fragment);
+    cr_assert_eq(send_segment(place, &segment), 0);
+}
+
+int topology_send_flags(enum place place, const char *source, uint16_t source_port, const char *destination,
+                        uint16_t port, uint8_t flags)
+{
+    struct segment segment = make_segment(source, source_port, destination, port, flags);
+
+    return send_segment(place, &segment);
+}
+
+int topology_segments(enum place place)
+{
+    int fd = -1;
+
+    topology_enter(place);
+    fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    cr_assert_geq(fd, 0);
+    return fd;
+}
+
+bool topology_next_segment(int segments, uint16_t source_port, int milliseconds, uint16_t *ret_port,
+                           uint8_t *ret_flags)
+{
+    while (ready(segments, POLLIN, milliseconds)) {
+        struct segment segment;
+        ssize_t n = recv(segments, &segment, sizeof(segment), 0);
+
+        if (n != (ssize_t)sizeof(segment) || segment.tcp.th_sport != htons(source_port))
+            continue;
+        *ret_port = ntohs(segment.tcp.th_dport);
+        *ret_flags = segment.tcp.th_flags;
+        return true;
+    }
+    return false;
 }

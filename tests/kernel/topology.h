@@ -95,3 +95,13 @@ bool topology_captured(int capture, const char *source, const char *destination)
 /* Sends a TCP SYN with an IPv4 header made by hand. `fragment`: the header's flags and offset. */
 void topology_send_syn(enum place place, const char *source, const char *destination, uint16_t port,
                        uint16_t fragment);
+
+/* Sends a TCP header with any flags. Returns 0, or EPERM if the place's own rules refuse it. */
+int topology_send_flags(enum place place, const char *source, uint16_t source_port, const char *destination,
+                        uint16_t port, uint8_t flags);
+
+/* The TCP segments that the place is given, after its own rules, whatever it then does with them; and the
+ * next of them from this source port, within the time. */
+int topology_segments(enum place place);
+bool topology_next_segment(int segments, uint16_t source_port, int milliseconds, uint16_t *ret_port,
+                           uint8_t *ret_flags);

@@ -103,30 +103,30 @@ static const char hub_head[] = "table inet sallyport {\n"
                                "\t\ttype ipv4_addr . ipv4_addr . inet_service\n"
                                "\t\tflags constant,interval\n";
 
-static const char hub_chains[] =
-    "\t}\n"
-    "\n"
-    "\tchain forward {\n"
-    "\t\ttype filter hook forward priority filter; policy drop;\n"
-    "\t\tip frag-off & 16383 == 0 jump policy-DIGEST\n"
-    "\t\tcounter name \"refused\"\n"
-    "\t\tmeta l4proto tcp reject with tcp reset\n"
-    "\t}\n"
-    "\n"
-    "\tchain input {\n"
-    "\t\ttype filter hook input priority filter; policy drop;\n"
-    "\t}\n"
-    "\n"
-    "\tchain output {\n"
-    "\t\ttype filter hook output priority filter; policy drop;\n"
-    "\t\tmeta nfproto ipv4 tcp flags & rst == rst accept\n"
-    "\t}\n"
-    "\n"
-    "\tchain policy-DIGEST {\n"
-    "\t\tip saddr . ip daddr . tcp dport @flows-GENERATION accept\n"
-    "\t\tip daddr . ip saddr . tcp sport @flows-GENERATION tcp flags != syn / syn,ack accept\n"
-    "\t}\n"
-    "}\n";
+static const char hub_chains[] = "\t}\n"
+                                 "\n"
+                                 "\tchain forward {\n"
+                                 "\t\ttype filter hook forward priority filter; policy drop;\n"
+                                 "\t\tip frag-off & 16383 == 0 jump policy-DIGEST\n"
+                                 "\t\tcounter name \"refused\"\n"
+                                 "\t\tmeta l4proto tcp reject with tcp reset\n"
+                                 "\t}\n"
+                                 "\n"
+                                 "\tchain input {\n"
+                                 "\t\ttype filter hook input priority filter; policy drop;\n"
+                                 "\t}\n"
+                                 "\n"
+                                 "\tchain output {\n"
+                                 "\t\ttype filter hook output priority filter; policy drop;\n"
+                                 "\t\tmeta nfproto ipv4 tcp flags & rst == rst accept\n"
+                                 "\t}\n"
+                                 "\n"
+                                 "\tchain policy-DIGEST {\n"
+                                 "\t\tip saddr . ip daddr . tcp dport @flows-GENERATION accept\n"
+                                 "\t\tip daddr . ip saddr . tcp sport @flows-GENERATION tcp flags != syn / "
+                                 "syn,ack tcp flags rst,ack accept\n"
+                                 "\t}\n"
+                                 "}\n";
 
 static const char hermes_flows[] = "\t\telements = { 10.209.0.64/26 . 10.209.0.2 . 3128,\n"
                                    "\t\t\t     10.209.0.3 . 10.209.0.2 . 3128,\n"
@@ -269,6 +269,7 @@ static const struct guard guard_only_sp0 = {.subnet = {0x0ad10000, 0x0ad100ff}, 
 static const char guard_text[] =
     "table inet sallyport {\n"
     "\tchain loopback {\n"
+    "\t\ttcp flags & rst == rst accept\n"
     "\t\tip daddr 127.0.0.11 return\n"
     "\t\taccept\n"
     "\t}\n"
@@ -397,6 +398,7 @@ static const char uplink_to[] = "\t\tmeta l4proto tcp reject with tcp reset\n"
                                 "\tchain input {\n"
                                 "\t\ttype filter hook input priority filter; policy accept;\n"
                                 "\t\tiifname \"sp-hermes\" jump from-uplink\n"
+                                "\t\tiif != \"lo\" ip daddr 10.209.0.0-10.209.0.255 drop\n"
                                 "\t}\n"
                                 "\n"
                                 "\tchain output {\n"
@@ -433,14 +435,15 @@ Test(nft, uplink)
 
     load(hermes, &policy);
     cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s", err.text);
-    expect_uplink(
-        "\t\tip saddr 10.209.0.64-10.209.0.127 ip daddr 10.209.0.2 tcp dport 3128 accept\n"
-        "\t\tip saddr 10.209.0.3 ip daddr 10.209.0.2 tcp dport 3128 accept\n"
-        "\t\tip saddr 10.209.0.3 ip daddr 10.209.0.1 tcp sport 9119 tcp flags != syn / syn,ack accept\n",
-        "\t\tip saddr 10.209.0.2 ip daddr 10.209.0.64-10.209.0.127 tcp sport 3128"
-        " tcp flags != syn / syn,ack accept\n"
-        "\t\tip saddr 10.209.0.2 ip daddr 10.209.0.3 tcp sport 3128 tcp flags != syn / syn,ack accept\n"
-        "\t\tip saddr 10.209.0.1 ip daddr 10.209.0.3 tcp dport 9119 accept\n");
+    expect_uplink("\t\tip saddr 10.209.0.64-10.209.0.127 ip daddr 10.209.0.2 tcp dport 3128 accept\n"
+                  "\t\tip saddr 10.209.0.3 ip daddr 10.209.0.2 tcp dport 3128 accept\n"
+                  "\t\tip saddr 10.209.0.3 ip daddr 10.209.0.1 tcp sport 9119 tcp flags != syn / syn,ack tcp "
+                  "flags rst,ack accept\n",
+                  "\t\tip saddr 10.209.0.2 ip daddr 10.209.0.64-10.209.0.127 tcp sport 3128"
+                  " tcp flags != syn / syn,ack tcp flags rst,ack accept\n"
+                  "\t\tip saddr 10.209.0.2 ip daddr 10.209.0.3 tcp sport 3128 tcp flags != syn / syn,ack tcp "
+                  "flags rst,ack accept\n"
+                  "\t\tip saddr 10.209.0.1 ip daddr 10.209.0.3 tcp dport 9119 accept\n");
     policy_free(&policy);
 }
 
