@@ -44,7 +44,7 @@ tool()
 asyncio_program()
 {
     cat <<'PYTHON'
-import asyncio, concurrent.futures, socket, subprocess
+import asyncio, concurrent.futures, ctypes, socket, subprocess
 
 async def answer(reader, writer):
     writer.write(await reader.readline())
@@ -70,6 +70,7 @@ async def main():
         print(sum(await asyncio.gather(*[asyncio.get_running_loop().run_in_executor(pool, abs, -n) for n in range(9)])))
     print(await asyncio.get_running_loop().getaddrinfo("localhost", 80))
     print([name for _, name in socket.if_nameindex()])
+    print("getifaddrs", ctypes.CDLL(None).getifaddrs(ctypes.byref(ctypes.c_void_p())))
 
 asyncio.run(main())
 print("done")
@@ -92,6 +93,7 @@ all_tools()
     [[ $status -eq 0 ]] || fail "python: $output"
     says "HTTP/1.1 200"
     says "'sp0'"
+    says "getifaddrs 0"
     says done
 }
 
