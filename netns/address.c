@@ -3,10 +3,9 @@
 
 #include "base/cleanup.h"
 #include "netns/hash.h"
+#include "netns/use.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,71 +45,6 @@ static int refuse_waiting(const char *what, struct error *err)
     return error_advise(err, "try again");
 }
 
-static bool is_process(const char *name)
-{
-    return name[0] != '\0' && strspn(name, "0123456789") == strlen(name);
-}
-
-enum use { /* of a namespace, by processes */
-           UNUSED,
-           USED,
-           UNKNOWN, /* there are processes that we may not look at (without CAP_SYS_PTRACE) */
-};
-
-/* Whether the process is in the namespace that the hub calls `netnsid`. One that is gone is in none. */
-static int look_at_process(const struct claim *claim, int proc, const char *pid, int32_t netnsid,
-                           enum use *ret, struct error *err)
-{
-    char path[64];
-    cleanup_close int netns = -1;
-    int32_t number = -1;
-    int result = 0;
-
-    snprintf(path, sizeof(path), "%.16s/ns/net", pid);
-    netns = openat(proc, path, O_RDONLY | O_CLOEXEC);
-    if (netns < 0 && errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
-        return error_set(err, errno, "open /proc/%s", path);
-    if (netns < 0) {
-        /* Process 1 may be closed even to root (nested containers); it is nobody's container. */
-        *ret = errno == ENOENT || errno == ESRCH || strcmp(pid, "1") == 0 ? UNUSED : UNKNOWN;
-        return 0;
-    }
-    result = link_netnsid(claim->hub, netns, &number, err);
-    if (result == 0)
-        *ret = number == netnsid ? USED : UNUSED;
-    return result;
-}
-
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
-/* Whether any process is (still) in the namespace of the link's other end. Costs a walk through all
- * processes. */
-static int look_for_use(const struct claim *claim, const struct link *link, enum use *ret, struct error *err)
-{
-    __attribute__((cleanup(close_directory))) DIR *proc = opendir("/proc");
-    const struct dirent *entry = NULL;
-    enum use use = UNUSED;
-
-    if (proc == NULL)
-        return error_set(err, errno, "open /proc");
-    while (use != USED && (entry = readdir(proc)) != NULL) {
-        enum use one = UNUSED;
-        int result = 0;
-
-        if (is_process(entry->d_name))
-            result = look_at_process(claim, dirfd(proc), entry->d_name, link->peer_netnsid, &one, err);
-        if (result < 0)
-            return result;
-        use = one != UNUSED ? one : use;
-    }
-    *ret = use;
-    return 0;
-}
-
 static int refuse_attached(const struct claim *claim, const struct link *link, struct error *err)
 {
     error_set(err, EBUSY, "attach container %.64s: it is attached already (link %s in the hub)",
@@ -123,7 +57,7 @@ static int refuse_attached(const struct claim *claim, const struct link *link, s
  * with an address that is given away. Returns 1 to look again, 0 if it is gone. */
 static int settle_own(const struct claim *claim, const struct link *link, struct error *err)
 {
-    enum use use = UNKNOWN;
+    enum use use = USE_UNKNOWN;
     int32_t ours = -1;
     int result = link_peer_dying(claim->hub, link, err);
 
@@ -136,12 +70,12 @@ static int settle_own(const struct claim *claim, const struct link *link, struct
         return result;
     if (ours >= 0 && link->peer_netnsid == ours)
         return refuse_attached(claim, link, err);
-    result = look_for_use(claim, link, &use, err);
+    result = use_look(claim->hub, link->peer_netnsid, &use, NULL, err);
     if (result < 0)
         return result;
-    if (use == UNUSED)
+    if (use == USE_NONE)
         return link_delete(claim->hub, link->index, err);
-    return use == UNKNOWN && wait_a_moment(claim) ? 1 : refuse_attached(claim, link, err);
+    return use == USE_UNKNOWN && wait_a_moment(claim) ? 1 : refuse_attached(claim, link, err);
 }
 
 static int settle_predecessor(const struct claim *claim, struct error *err)
@@ -194,7 +128,7 @@ static int refuse_held(const struct claim *claim, const struct link *link, uint3
  * until the engine's poststop deletes its link. Returns 1 to try again. */
 static int ask_holder(const struct claim *claim, uint32_t address, struct error *err)
 {
-    enum use use = UNKNOWN;
+    enum use use = USE_UNKNOWN;
     char name[IFNAMSIZ];
     struct link link;
     int result = 0;
@@ -209,10 +143,10 @@ static int ask_holder(const struct claim *claim, uint32_t address, struct error 
         return result;
     if (result == 1)
         return wait_a_moment(claim) ? 1 : refuse_waiting(name, err);
-    result = look_for_use(claim, &link, &use, err);
+    result = use_look(claim->hub, link.peer_netnsid, &use, NULL, err);
     if (result < 0)
         return result;
-    return use != USED && wait_a_moment(claim) ? 1 : refuse_held(claim, &link, address, err);
+    return use != USE_LIVE && wait_a_moment(claim) ? 1 : refuse_held(claim, &link, address, err);
 }
 
 static int take_fixed(const struct claim *claim, uint32_t *ret_address, struct error *err)

@@ -12,16 +12,25 @@
 #include "netns/netlink.h"
 #include "netns/pin.h"
 #include "netns/route.h"
+#include "netns/use.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
-enum { ID_MAX = 120, ID_KEPT = 80 }; /* of an id in an altname: as it is, and before its hash */
+enum {
+    ID_MAX = 120, /* of an id in an altname: as it is */
+    ID_KEPT = 80, /* and before its hash */
+
+    LAST_MOMENTS_MS = 50, /* of processes that have been killed with their container */
+    LAST_STEP_MS = 2,
+};
 
 struct attach {
     const struct member_request *request;
@@ -193,12 +202,52 @@ int member_attach(const struct member_request *request, uint32_t *ret_address, s
     return result;
 }
 
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Who lives behind the link, once those who are ending have ended. Returns 1 if the namespace itself is. */
+static int look_for_life(struct netlink *netlink, const struct link *link, enum use *ret, pid_t *ret_pid,
+                         struct error *err)
+{
+    int64_t end = milliseconds() + LAST_MOMENTS_MS;
+
+    for (;;) {
+        int result = link_peer_dying(netlink, link, err);
+
+        if (result == 0)
+            result = use_look(netlink, link->peer_netnsid, ret, ret_pid, err);
+        if (result != 0 || *ret != USE_LIVE || milliseconds() >= end)
+            return result;
+        poll(NULL, 0, LAST_STEP_MS);
+    }
+}
+
+static int refuse_detach(const char *id, const struct link *link, enum use use, pid_t pid, struct error *err)
+{
+    if (use == USE_LIVE) {
+        error_set(err, EBUSY, "delete link %s of container %.64s, where process %d lives", link->name, id,
+                  (int)pid);
+        return error_advise(err, "do nothing if that is another container of this id, or one that shares its "
+                                 "network: the link goes when the last process there ends");
+    }
+    error_set(err, EACCES, "delete link %s of container %.64s: see whether process %d lives there",
+              link->name, id, (int)pid);
+    return error_advise(err, "give the hook CAP_SYS_PTRACE; the link goes when its namespace does");
+}
+
 int member_detach(int hub, const char *id, struct error *err)
 {
     cleanup_netlink struct netlink *netlink = NULL;
     cleanup_close int own = namespace_open_own(err);
     char altname[LINK_ALTNAME_SIZE];
+    enum use use = USE_UNKNOWN;
     struct link link;
+    pid_t pid = 0;
     int result = own;
 
     if (result >= 0)
@@ -210,9 +259,10 @@ int member_detach(int hub, const char *id, struct error *err)
     if (result == -ENODEV)
         return 0;
     if (result == 0)
-        result = link_peer_dying(netlink, &link, err);
+        result = look_for_life(netlink, &link, &use, &pid, err);
     if (result < 0)
         return result;
-    /* Nobody can speak from a namespace that is dying, and waiting for it costs the engine 20 ms. */
-    return result == 1 ? 0 : link_delete(netlink, link.index, err);
+    if (result == 1)
+        return 0; /* nobody can speak from there, and waiting for its end costs the engine 20 ms */
+    return use == USE_NONE ? link_delete(netlink, link.index, err) : refuse_detach(id, &link, use, pid, err);
 }

@@ -33,7 +33,14 @@ struct member_request {
  * *ret_address: the address the member got. */
 int member_attach(const struct member_request *request, uint32_t *ret_address, struct error *err);
 
-/* Deletes the hub link of the container, found by its altname. None is not an error. */
+/* Deletes the hub link of the container, found by its altname, so that a descriptor that outlives the
+ * container cannot speak with its address. None is not an error. Takes CAP_SYS_PTRACE.
+ *
+ * The link is left alone, and -EBUSY returned, while somebody lives behind it: runtimes run these hooks also
+ * for a container that was refused because another one has its id, and a container may share the namespace of
+ * the one that was attached. What is left goes with its namespace, when the last process there ends; what a
+ * stray descriptor still holds then, when the id is attached again. -EACCES: it cannot be seen who lives
+ * there. */
 int member_detach(int hub, const char *id, struct error *err);
 
 /* The altname of the container's hub link: "c-<id>", or for an id of more than 120 characters its beginning

@@ -323,7 +323,11 @@ Test(member, of_many_with_one_id_or_address_one_is_attached)
         children[i] = attach_in_child(namespaces[i], "agent", "one");
     cr_expect_eq(count_successes(children, MEMBERS), 1);
     cr_expect_eq(count_members(), 1);
+    for (size_t i = 0; i < MEMBERS; i++)
+        world_stop(lives[i]);
     cr_assert(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < MEMBERS; i++)
+        lives[i] = world_serve(namespaces[i], "0.0.0.0", 1);
     for (size_t i = 0; i < MEMBERS; i++) {
         char id[16];
 
@@ -407,6 +411,72 @@ Test(member, detach_silences_what_a_stray_descriptor_keeps)
     cr_expect(member_detach(hub, "one", &err) == 0, "%s", err.text);
     cr_expect(verify(successor, "gateway", "two") == 0, "%s", err.text);
     world_stop(proxy);
+}
+
+/* The end of a process that nobody has waited for yet. */
+static void make_zombie(pid_t pid)
+{
+    siginfo_t info;
+
+    cr_assert(kill(pid, SIGKILL) == 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
+}
+
+/* Runtimes clean up after a second container of that id as well, which was refused. */
+Test(member, detach_leaves_the_living)
+{
+    cleanup_close int first = world_namespace();
+    cleanup_close int second = world_namespace();
+    pid_t proxy = world_serve(-1, "10.250.8.2", 3128);
+    pid_t life = world_serve(first, "0.0.0.0", 1);
+    char process[32];
+
+    attach(first, "agent", "twin");
+    refuse_attach(second, "agent", "twin", EBUSY, "attached already");
+    cr_expect_eq(member_detach(hub, "twin", &err), -EBUSY);
+    snprintf(process, sizeof(process), "process %d ", (int)life);
+    cr_expect(strstr(err.text, process) != NULL && strstr(err.text, "twin") != NULL, "%s", err.text);
+    cr_expect(verify(first, "agent", "twin") == 0, "%s", err.text);
+    cr_expect_eq(world_connect(first, "10.250.8.2", 3128), 0);
+    /* The same without its process, though a descriptor still holds the namespace. */
+    make_zombie(life);
+    cr_expect(member_detach(hub, "twin", &err) == 0, "%s", err.text);
+    cr_expect_eq(count_members(), 0);
+    world_stop(life);
+    world_stop(proxy);
+}
+
+/* As in a pod: the one that was attached ends first. The last one's end takes the link with it. */
+Test(member, detach_leaves_who_shares_the_namespace)
+{
+    pid_t proxy = world_serve(-1, "10.250.8.2", 3128);
+    int netns = world_namespace();
+    pid_t attached = world_serve(netns, "0.0.0.0", 1);
+    pid_t sharing = world_serve(netns, "0.0.0.0", 2);
+
+    attach(netns, "agent", "attached");
+    world_stop(attached);
+    cr_expect_eq(member_detach(hub, "attached", &err), -EBUSY);
+    cr_expect(member_detach(hub, "sharing", &err) == 0, "%s", err.text);
+    cr_expect_eq(world_connect(netns, "10.250.8.2", 3128), 0);
+    close(netns);
+    world_stop(sharing);
+    cr_expect_eq(wait_for_members(0), 0);
+    world_stop(proxy);
+}
+
+/* Processes that were killed with their container need a moment to go. */
+Test(member, detach_waits_for_the_dying)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        cleanup_close int netns = world_namespace();
+        pid_t life = world_serve(netns, "0.0.0.0", 1);
+
+        attach(netns, "gateway", "one");
+        cr_assert_eq(kill(life, SIGKILL), 0);
+        cr_expect(member_detach(hub, "one", &err) == 0, "%s", err.text);
+        cr_expect_eq(count_members(), 0);
+        world_stop(life);
+    }
 }
 
 Test(member, with_the_same_id_is_refused)
@@ -591,7 +661,7 @@ static void keep_capabilities(uint32_t kept)
 }
 
 /* The hook has given up everything else by then. */
-Test(member, is_attached_with_two_capabilities)
+Test(member, is_attached_with_three_capabilities)
 {
     cleanup_close int netns = world_namespace();
     int status = 0;
@@ -599,7 +669,7 @@ Test(member, is_attached_with_two_capabilities)
     pid_t pid = fork();
 
     if (pid == 0) {
-        keep_capabilities(1U << CAP_SYS_ADMIN | 1U << CAP_NET_ADMIN);
+        keep_capabilities(1U << CAP_SYS_ADMIN | 1U << CAP_NET_ADMIN | 1U << CAP_SYS_PTRACE);
         status = try_attach(netns, "gateway", "one", &address);
         if (status < 0)
             fprintf(stderr, "%s\n", err.text);
@@ -611,6 +681,26 @@ Test(member, is_attached_with_two_capabilities)
     cr_assert(waitpid(pid, &status, 0) == pid);
     cr_expect_eq(status, 0);
     cr_expect(verify(netns, "gateway", "one") == 0, "%s", err.text);
+}
+
+/* Who cannot see whether anybody lives there does not delete. */
+Test(member, is_not_detached_blindly)
+{
+    cleanup_close int netns = world_namespace();
+    int status = 0;
+    pid_t pid = 0;
+
+    attach(netns, "gateway", "one");
+    pid = fork();
+    if (pid == 0) {
+        keep_capabilities(1U << CAP_SYS_ADMIN | 1U << CAP_NET_ADMIN);
+        _exit(member_detach(hub, "one", &err) == -EACCES && strstr(err.text, "CAP_SYS_PTRACE") != NULL ? 0
+                                                                                                       : 1);
+    }
+    cr_assert(waitpid(pid, &status, 0) == pid);
+    cr_expect_eq(status, 0);
+    cr_expect(verify(netns, "gateway", "one") == 0, "%s", err.text);
+    cr_expect(member_detach(hub, "one", &err) == 0, "%s", err.text);
 }
 
 /* A network namespace that belongs to a user namespace (userns-remap, --uidmap), with a process in it. */
