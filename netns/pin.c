@@ -27,6 +27,7 @@
 
 enum {
     LOCK_WAIT_S = 30,
+    DIRECTORY_LOCK_WAIT_S = 5,
     LOCK_POLL_MS = 2,
     LOCK_ATTEMPTS = 16, /* when the lock file is replaced under our hands */
 };
@@ -121,28 +122,66 @@ static int enter_first(struct error *err)
     return chdir("/") == 0 ? 0 : error_set(err, errno, "change to /");
 }
 
-/* Makes /run/netns a shared mount of its own, as `ip netns add` does: a namespace that is bound or unbound
- * there is so for everybody who has a copy of the mount. */
-static int prepare_directory(struct error *err)
+static bool before(const struct timespec *a, const struct timespec *b)
 {
-    cleanup_close int directory = -1;
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
 
-    if (mkdir(PIN_DIRECTORY, 0755) < 0 && errno != EEXIST)
-        return error_set(err, errno, "make /%s", PIN_DIRECTORY);
-    directory = open(PIN_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+/* A bounded wait: who holds the lock and never lets go must not hang every container start for ever.
+ * `operation`: LOCK_EX or LOCK_SH. `path` stands in messages. */
+static int wait_for_lock(int fd, int operation, unsigned seconds, const char *path, struct error *err)
+{
+    struct timespec deadline;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += seconds;
+    while (flock(fd, operation | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_set(err, errno, "lock /%s", path);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (!before(&now, &deadline)) {
+            error_set(err, ETIMEDOUT, "lock /%s: another process has held it for %u s", path, seconds);
+            return error_advise(err, "find that process (lslocks) and end it");
+        }
+        poll(NULL, 0, LOCK_POLL_MS);
+    }
+    return 0;
+}
+
+/* Binds /run/netns to itself, under the lock that ip(8) takes for that as well, so that it is done once. The
+ * directory is open to everybody, and who can open it can lock it: hence a shorter wait than for our own
+ * lock, which the caller holds. */
+static int bind_directory(struct error *err)
+{
+    cleanup_close int directory = open(PIN_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int result = 0;
+
     if (directory < 0)
         return error_set(err, errno, "open /%s", PIN_DIRECTORY);
-    if (flock(directory, LOCK_EX) < 0) /* ip(8) does the same */
-        return error_set(err, errno, "lock /%s", PIN_DIRECTORY);
+    result = wait_for_lock(directory, LOCK_EX, DIRECTORY_LOCK_WAIT_S, PIN_DIRECTORY, err);
+    if (result < 0)
+        return result;
     if (mount("", PIN_DIRECTORY, "none", MS_SHARED | MS_REC, NULL) == 0)
-        return 0;
-    if (errno != EINVAL)
-        return error_set(err, errno, "share the mount /%s", PIN_DIRECTORY);
+        return 0; /* somebody else did meanwhile */
     if (mount(PIN_DIRECTORY, PIN_DIRECTORY, "none", MS_BIND | MS_REC, NULL) < 0)
         return error_set(err, errno, "bind /%s", PIN_DIRECTORY);
     if (mount("", PIN_DIRECTORY, "none", MS_SHARED | MS_REC, NULL) < 0)
         return error_set(err, errno, "share the mount /%s", PIN_DIRECTORY);
     return 0;
+}
+
+/* Makes /run/netns a shared mount of its own, as `ip netns add` does: a namespace that is bound or unbound
+ * there is so for everybody who has a copy of the mount. Where it is one already, nobody's lock is asked for.
+ */
+static int prepare_directory(struct error *err)
+{
+    if (mkdir(PIN_DIRECTORY, 0755) < 0 && errno != EEXIST)
+        return error_set(err, errno, "make /%s", PIN_DIRECTORY);
+    if (mount("", PIN_DIRECTORY, "none", MS_SHARED | MS_REC, NULL) == 0)
+        return 0;
+    return errno == EINVAL ? bind_directory(err)
+                           : error_set(err, errno, "share the mount /%s", PIN_DIRECTORY);
 }
 
 int pin_set(const char *network, struct error *err)
@@ -257,33 +296,6 @@ static int open_state(struct error *err)
     return take_fd(&directory);
 }
 
-static bool before(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
-}
-
-/* A bounded wait: a stopped process with the lock must not hang every container start for ever. */
-static int wait_for_lock(int fd, bool exclusive, struct error *err)
-{
-    int operation = (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
-    struct timespec deadline;
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += LOCK_WAIT_S;
-    while (flock(fd, operation) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return error_set(err, errno, "lock /%s/lock", STATE_DIRECTORY);
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        if (!before(&now, &deadline)) {
-            error_set(err, ETIMEDOUT, "lock /%s/lock", STATE_DIRECTORY);
-            return error_advise(err, "find the process that holds it (lslocks) and end it");
-        }
-        poll(NULL, 0, LOCK_POLL_MS);
-    }
-    return 0;
-}
-
 /* Whether the locked file is still the one that others will find. */
 static bool is_current(int directory, int fd)
 {
@@ -310,7 +322,7 @@ int pin_lock(bool exclusive, struct error *err)
             continue;
         if (fd < 0)
             return error_set(err, errno, "open /%s/lock", STATE_DIRECTORY);
-        result = wait_for_lock(fd, exclusive, err);
+        result = wait_for_lock(fd, exclusive ? LOCK_EX : LOCK_SH, LOCK_WAIT_S, STATE_DIRECTORY "/lock", err);
         if (result < 0)
             return result;
         if (is_current(directory, fd))

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -294,6 +295,39 @@ Test(hub, leaves_nothing_when_it_cannot_be_made)
     cr_expect(strstr(err.text, "sp-" NETWORK) != NULL, "%s", err.text);
     cr_assert_eq(world_run(-1, "ip link del sp-" NETWORK), 0, "a foreign link is left alone");
     expect_clean_host();
+}
+
+/* Any user of the machine can lock a directory that he can open. Returns the lock. */
+static int lock_directory(void)
+{
+    int directory = open("/run/netns", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    cr_assert(directory >= 0 && flock(directory, LOCK_EX | LOCK_NB) == 0);
+    return directory;
+}
+
+Test(hub, does_not_wait_for_ever_for_the_directory)
+{
+    int lock = -1;
+    uint64_t start = 0;
+
+    cr_assert_eq(world_run(-1, "mkdir /run/netns"), 0);
+    lock = lock_directory();
+    start = world_microseconds();
+    cr_expect_eq(hub_ensure(&policy, world_host(), &err), -ETIMEDOUT);
+    cr_expect_lt(world_microseconds() - start, 8 * 1000000);
+    cr_expect(strstr(err.text, "/run/netns") != NULL && strstr(err.text, "lslocks") != NULL, "%s", err.text);
+    expect_clean_host();
+    close(lock);
+    close(ensure());
+    remove_hub();
+    /* A mount of its own by now, for which no lock is needed. */
+    lock = lock_directory();
+    start = world_microseconds();
+    close(ensure());
+    cr_expect_lt(world_microseconds() - start, 4 * 1000000);
+    remove_hub();
+    close(lock);
 }
 
 Test(hub, with_other_rules_is_not_used)
