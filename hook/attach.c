@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "hook/config.h"
+#include "hook/mounts.h"
 #include "hook/network.h"
 #include "hook/privileges.h"
 #include "hook/refuse.h"
@@ -106,6 +107,9 @@ static int open_target(const struct attach_request *request, struct target *targ
     result = namespace_open_process(request->state->pid, &target->pidfd, &target->netns, err);
     if (result == 0)
         result = refuse_process(request->state->pid, target->pidfd, request->config, err);
+    if (result == 0)
+        result = mounts_check(request->state->pid, target->pidfd, request->config, request->bundle,
+                              request->role, err);
     if (result == 0)
         result = check_joined(request, "pid", err);
     if (result == 0)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,114 +30,218 @@ static const char *const KNOWN[] = {
     "/tmp/ssh-*/agent.*",
 };
 
-static int add(struct sockets *sockets, const char *path, const char *socket)
-{
-    struct socket_directory *moved =
-        reallocarray(sockets->directories, sockets->count + 1, sizeof(*sockets->directories));
-    struct stat st;
+struct directory {
+    dev_t device;
+    ino_t inode;
+    char *path;   /* as it was looked up */
+    char *socket; /* the first that is reached from here */
+};
 
-    if (moved == NULL)
-        return -ENOMEM;
-    sockets->directories = moved;
-    if (stat(path, &st) < 0)
-        memset(&st, 0, sizeof(st)); /* remembered all the same: no need to ask again */
-    moved[sockets->count] = (struct socket_directory){
-        .device = st.st_dev, .inode = st.st_ino, .path = strdup(path), .socket = strdup(socket)};
-    sockets->count++;
-    return moved[sockets->count - 1].path != NULL && moved[sockets->count - 1].socket != NULL ? 0 : -ENOMEM;
+struct sockets {
+    const struct policy_role *role;
+    struct stat *tolerated; /* as many as the role lists; zeros for what is not there */
+    struct directory *directories;
+    size_t count;
+    size_t *slots;      /* a hash table over `path`: index + 1 into `directories`, or 0 */
+    size_t slots_count; /* a power of two, more than `count` */
+};
+
+static struct sockets collected; /* one at a time: a hook judges one container */
+
+static void forget(void)
+{
+    for (size_t i = 0; i < collected.count; i++) {
+        free(collected.directories[i].path);
+        free(collected.directories[i].socket);
+    }
+    free(collected.tolerated);
+    free(collected.directories);
+    free(collected.slots);
+    collected = (struct sockets){0};
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* FNV-1a (draft-eastlake-fnv). */
+static size_t hash(const char *path)
+{
+    uint64_t value = 0xcbf29ce484222325U;
+
+    for (; *path != '\0'; path++)
+        value = (value ^ (unsigned char)*path) * 0x100000001b3U;
+    return (size_t)value;
+}
+
+/* The slot where the path is, or where it belongs. */
+static size_t *find_slot(const struct sockets *sockets, const char *path)
+{
+    size_t i = hash(path) & (sockets->slots_count - 1);
+
+    while (sockets->slots[i] != 0 && strcmp(sockets->directories[sockets->slots[i] - 1].path, path) != 0)
+        i = (i + 1) & (sockets->slots_count - 1);
+    return &sockets->slots[i];
 }
 
 static bool has(const struct sockets *sockets, const char *path)
 {
-    for (size_t i = 0; i < sockets->count; i++)
-        if (strcmp(sockets->directories[i].path, path) == 0)
-            return true;
-    return false;
+    return sockets->slots_count > 0 && *find_slot(sockets, path) != 0;
 }
 
-/* Adds the absolute path and every directory above it. */
-static int add_with_parents(struct sockets *sockets, const char *socket, struct error *err)
+/* Makes room for one more: twice as much where there is none. */
+static int grow(struct sockets *sockets)
 {
-    cleanup_free char *path = strdup(socket);
+    size_t size = sockets->slots_count > 0 ? 2 * sockets->slots_count : 256;
+    struct directory *moved = NULL;
 
-    if (path == NULL)
-        return error_set(err, ENOMEM, "look for sockets");
-    while (!has(sockets, path)) {
-        char *slash = strrchr(path, '/');
-
-        if (add(sockets, path[0] != '\0' ? path : "/", socket) < 0)
-            return error_set(err, ENOMEM, "look for sockets");
-        if (slash == NULL || strcmp(path, "/") == 0)
-            return 0;
-        slash[slash == path ? 1 : 0] = '\0';
-    }
+    if (2 * (sockets->count + 1) <= sockets->slots_count)
+        return 0;
+    moved = reallocarray(sockets->directories, size / 2, sizeof(*moved));
+    if (moved == NULL)
+        return -ENOMEM;
+    sockets->directories = moved;
+    free(sockets->slots);
+    sockets->slots_count = 0;
+    sockets->slots = calloc(size, sizeof(*sockets->slots));
+    if (sockets->slots == NULL)
+        return -ENOMEM;
+    sockets->slots_count = size;
+    for (size_t i = 0; i < sockets->count; i++)
+        *find_slot(sockets, moved[i].path) = i + 1;
     return 0;
 }
 
-bool sockets_tolerated(const struct policy_role *role, const struct stat *socket)
+static int add(struct sockets *sockets, const char *path, const char *socket)
 {
-    for (size_t i = 0; i < role->sockets_count; i++) {
-        struct stat listed;
+    struct directory directory = {.path = strdup(path), .socket = strdup(socket)};
+    struct stat st;
 
-        if (stat(role->sockets[i], &listed) == 0 && listed.st_dev == socket->st_dev &&
-            listed.st_ino == socket->st_ino)
-            return true;
+    if (directory.path == NULL || directory.socket == NULL || grow(sockets) < 0) {
+        free(directory.path);
+        free(directory.socket);
+        return -ENOMEM;
     }
+    if (stat(path, &st) == 0) { /* else remembered all the same: no need to ask again */
+        directory.device = st.st_dev;
+        directory.inode = st.st_ino;
+    }
+    *find_slot(sockets, path) = sockets->count + 1;
+    sockets->directories[sockets->count++] = directory;
+    return 0;
+}
+
+/* Cuts the last component off, in place. Returns false if there is none. */
+static bool cut(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash == NULL || strcmp(path, "/") == 0)
+        return false;
+    slash[slash == path ? 1 : 0] = '\0';
+    return true;
+}
+
+/* Adds the absolute path and every directory above it. */
+static int add_with_parents(struct sockets *sockets, char *path, const char *socket, struct error *err)
+{
+    do {
+        if (has(sockets, path))
+            return 0; /* and so is every directory above */
+        if (add(sockets, path, socket) < 0)
+            return error_set(err, ENOMEM, "look for sockets");
+    } while (cut(path));
+    return 0;
+}
+
+bool sockets_tolerated(const struct sockets *sockets, const struct stat *socket)
+{
+    for (size_t i = 0; i < sockets->role->sockets_count; i++)
+        if (sockets->tolerated[i].st_ino != 0 && same_file(&sockets->tolerated[i], socket))
+            return true;
     return false;
 }
 
 /* The same for a path that may have no socket at the moment. */
-static bool path_tolerated(const struct policy_role *role, const char *path)
+static bool path_tolerated(const struct sockets *sockets, const char *path)
 {
     struct stat st;
 
-    for (size_t i = 0; i < role->sockets_count; i++)
-        if (strcmp(role->sockets[i], path) == 0)
+    for (size_t i = 0; i < sockets->role->sockets_count; i++)
+        if (strcmp(sockets->role->sockets[i], path) == 0)
             return true;
-    return role->sockets_count > 0 && stat(path, &st) == 0 && sockets_tolerated(role, &st);
+    return sockets->role->sockets_count > 0 && stat(path, &st) == 0 && sockets_tolerated(sockets, &st);
 }
 
-static int collect_path(const struct policy_role *role, const char *path, struct sockets *sockets,
-                        struct error *err)
+static int collect_path(struct sockets *sockets, const char *path, struct error *err)
 {
-    return path_tolerated(role, path) ? 0 : add_with_parents(sockets, path, err);
+    cleanup_free char *copy = NULL;
+
+    if (path_tolerated(sockets, path))
+        return 0;
+    copy = strdup(path);
+    if (copy == NULL)
+        return error_set(err, ENOMEM, "look for sockets");
+    return add_with_parents(sockets, copy, path, err);
 }
 
-static int collect_pattern(const struct policy_role *role, const char *pattern, struct sockets *sockets,
-                           struct error *err)
+static int collect_pattern(struct sockets *sockets, const char *pattern, struct error *err)
 {
     glob_t found = {0};
     int result = 0;
 
     if (strpbrk(pattern, "*?[") == NULL)
-        return collect_path(role, pattern, sockets, err);
+        return collect_path(sockets, pattern, err);
     if (glob(pattern, GLOB_NOSORT | GLOB_NOCHECK, NULL, &found) != 0)
         return error_set(err, ENOMEM, "look for sockets");
     for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-        result = collect_path(role, found.gl_pathv[i], sockets, err);
+        result = collect_path(sockets, found.gl_pathv[i], err);
     globfree(&found);
     return result;
 }
 
-static int collect_known(const struct policy_role *role, struct sockets *sockets, struct error *err)
+static int collect_known(struct sockets *sockets, struct error *err)
 {
     int result = 0;
 
     for (size_t i = 0; i < array_size(KNOWN) && result == 0; i++)
-        result = collect_pattern(role, KNOWN[i], sockets, err);
+        result = collect_pattern(sockets, KNOWN[i], err);
     return result;
 }
 
-/* Whether there is a socket at the path still: names stay in the kernel's list after they were unlinked. */
-static bool is_socket(const char *path)
+/* One bound socket: for a directory that is known the first one is enough. */
+static int collect_name(struct sockets *sockets, const char *path, struct error *err)
 {
+    cleanup_free char *directory = strdup(path);
     struct stat st;
 
-    return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+    if (directory == NULL)
+        return error_set(err, ENOMEM, "look for sockets");
+    if (!cut(directory) || has(sockets, directory))
+        return 0;
+    /* Names stay in the kernel's list after they were unlinked. */
+    if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode) || sockets_tolerated(sockets, &st))
+        return 0;
+    return add_with_parents(sockets, directory, path, err);
+}
+
+/* Where the name begins in a line of /proc/net/unix, after seven columns (net/unix/af_unix.c); NULL for a
+ * socket without one, or an abstract one, which belongs to a network namespace. */
+static const char *name_in(char *line)
+{
+    const char *at = line;
+
+    line[strcspn(line, "\n")] = '\0';
+    for (size_t i = 0; i < 7; i++) {
+        at += strspn(at, " ");
+        at += strcspn(at, " ");
+    }
+    return at[0] == ' ' && at[1] == '/' ? at + 1 : NULL;
 }
 
 /* Engines put theirs where they like: every socket that is bound to a path at the moment. */
-static int collect_bound(const struct policy_role *role, struct sockets *sockets, struct error *err)
+static int collect_bound(struct sockets *sockets, struct error *err)
 {
     cleanup_file FILE *list = fopen("/proc/net/unix", "re");
     cleanup_free char *line = NULL;
@@ -144,47 +249,54 @@ static int collect_bound(const struct policy_role *role, struct sockets *sockets
 
     if (list == NULL)
         return error_set(err, errno, "open /proc/net/unix");
-    while (getline(&line, &size, list) > 0) {
-        int column = 0;
-        const char *path = NULL;
-        int result = 0;
+    for (size_t i = 0; i < SOCKETS_BOUND_MAX && getline(&line, &size, list) > 0; i++) {
+        const char *path = name_in(line);
+        int result = path != NULL ? collect_name(sockets, path, err) : 0;
 
-        line[strcspn(line, "\n")] = '\0';
-        (void)sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %n", &column);
-        path = line + column;
-        if (column == 0 || path[0] != '/')
-            continue; /* no name, or an abstract one, which belongs to a network namespace */
-        if (!has(sockets, path) && is_socket(path))
-            result = collect_path(role, path, sockets, err);
         if (result < 0)
             return result;
     }
     return ferror(list) ? error_set(err, errno, "read /proc/net/unix") : 0;
 }
 
-int sockets_collect(const struct policy_role *role, struct sockets *ret, struct error *err)
+/* Remembers which files the tolerated sockets are. */
+static int collect_tolerated(struct sockets *sockets, struct error *err)
 {
-    struct sockets sockets = {0};
-    int result = collect_known(role, &sockets, err);
+    size_t count = sockets->role->sockets_count;
 
-    if (result == 0)
-        result = collect_bound(role, &sockets, err);
-    if (result < 0) {
-        sockets_free(&sockets);
-        return result;
-    }
-    *ret = sockets;
+    sockets->tolerated = calloc(count + 1, sizeof(*sockets->tolerated));
+    if (sockets->tolerated == NULL)
+        return error_set(err, ENOMEM, "look for sockets");
+    for (size_t i = 0; i < count; i++)
+        if (stat(sockets->role->sockets[i], &sockets->tolerated[i]) < 0)
+            sockets->tolerated[i].st_ino = 0;
     return 0;
 }
 
-void sockets_free(struct sockets *sockets)
+int sockets_collect(const struct policy_role *role, const struct sockets **ret, struct error *err)
 {
-    for (size_t i = 0; i < sockets->count; i++) {
-        free(sockets->directories[i].path);
-        free(sockets->directories[i].socket);
-    }
-    free(sockets->directories);
-    *sockets = (struct sockets){0};
+    int result = 0;
+
+    forget();
+    collected.role = role;
+    result = collect_tolerated(&collected, err);
+    if (result == 0)
+        result = collect_known(&collected, err);
+    if (result == 0)
+        result = collect_bound(&collected, err);
+    if (result < 0)
+        forget();
+    else
+        *ret = &collected;
+    return result;
+}
+
+int sockets_recall(const struct policy_role *role, const struct sockets **ret, struct error *err)
+{
+    if (collected.role != role)
+        return sockets_collect(role, ret, err);
+    *ret = &collected;
+    return 0;
 }
 
 const char *sockets_below(const struct sockets *sockets, const struct stat *directory)

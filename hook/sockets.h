@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The Unix sockets that lead out of a network, and every directory of the host from which one is reached.
+ * The Unix sockets that lead out of a network by name, and every directory of the host from which one is
+ * reached. Names are not everything (hook/walk.h): the kernel lists those of one network namespace, as they
+ * were bound.
  *
  * Invariant: directories are told apart by device and inode, never by spelling: a symbolic link to /run, or
- * another bind mount of it, is /run. */
+ * another bind mount of it, is /run. The work is linear in the number of bound sockets, and bounded: any user
+ * of the host may bind as many as they like. */
 #pragma once
 
 #include "base/error.h"
 #include "policy/policy.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
-struct socket_directory {
-    dev_t device;
-    ino_t inode;
-    char *path;   /* as it was looked up, a prefix of `socket` */
-    char *socket; /* the first that is reached from here */
-};
+enum {
+    SOCKETS_BOUND_MAX = 65536
+}; /* lines of /proc/net/unix that are read; what is known by name comes first */
 
-struct sockets {
-    struct socket_directory *directories;
-    size_t count;
-};
+struct sockets;
 
 /* Collects the sockets of engines, service managers and agents (whether or not they run at the moment), and
- * all others that are bound to a path, except those that the role tolerates. *ret is for sockets_free. */
-int sockets_collect(const struct policy_role *role, struct sockets *ret, struct error *err);
+ * all others that are bound to a path, except those that the role tolerates. *ret is borrowed, valid until
+ * the next call. */
+int sockets_collect(const struct policy_role *role, const struct sockets **ret, struct error *err);
 
-void sockets_free(struct sockets *sockets);
+/* What was collected last if it was for this role (a hook judges one container twice), or collects. */
+int sockets_recall(const struct policy_role *role, const struct sockets **ret, struct error *err);
 
 /* The path of a socket that is reached from the directory, or NULL. Borrowed. */
 const char *sockets_below(const struct sockets *sockets, const struct stat *directory);
 
 /* Whether the role tolerates the socket. */
-bool sockets_tolerated(const struct policy_role *role, const struct stat *socket);
+bool sockets_tolerated(const struct sockets *sockets, const struct stat *socket);

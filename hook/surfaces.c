@@ -3,60 +3,33 @@
 
 #include "base/cleanup.h"
 #include "hook/devices.h"
-#include "hook/sockets.h"
+#include "hook/filesystems.h"
+#include "hook/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#ifndef CONFIGFS_MAGIC
-#define CONFIGFS_MAGIC 0x62656570 /* fs/configfs/mount.c */
-#endif
-
-/* File systems that are the kernel itself. A container has instances of its own; the host's lead to the files
- * of other processes (/proc/PID/root), to programs that the kernel runs on the host (core_pattern,
- * uevent_helper, release_agent), to registers of network cards (resource0), or to other namespaces. */
-static const struct {
-    long magic;
-    const char *name;
-} KERNEL[] = {
-    {PROC_SUPER_MAGIC, "procfs"},   {SYSFS_MAGIC, "sysfs"},
-    {CGROUP_SUPER_MAGIC, "cgroup"}, {CGROUP2_SUPER_MAGIC, "cgroup"},
-    {DEBUGFS_MAGIC, "debugfs"},     {TRACEFS_MAGIC, "tracefs"},
-    {BPF_FS_MAGIC, "bpffs"},        {SECURITYFS_MAGIC, "securityfs"},
-    {CONFIGFS_MAGIC, "configfs"},   {NSFS_MAGIC, "nsfs (a namespace)"},
-};
-
-struct surfaces { /* what every check needs */
-    int bundle;
-    const struct policy_role *role;
-    struct sockets sockets;
-    struct error *err;
-};
-
 static int check_kernel_files(const struct surfaces *self, int fd, const char *what)
 {
     struct statfs fs;
+    const char *name = NULL;
 
     if (fstatfs(fd, &fs) < 0)
         return error_set(self->err, errno, "%s", what);
-    for (size_t i = 0; i < array_size(KERNEL); i++) {
-        if ((unsigned)fs.f_type != (unsigned)KERNEL[i].magic)
-            continue;
-        error_set(self->err, 0, "%s is the host's %s, a way to other processes and to the kernel", what,
-                  KERNEL[i].name);
-        return error_advise(self->err, "drop the mount");
-    }
-    return 0;
+    name = filesystems_kernel(fs.f_type);
+    if (name == NULL)
+        return 0;
+    error_set(self->err, 0, "%s is the host's %s, a way to other processes and to the kernel", what, name);
+    return error_advise(self->err, "drop the mount");
 }
 
 static int check_socket(const struct surfaces *self, const struct stat *socket, const char *what)
 {
-    if (sockets_tolerated(self->role, socket))
+    if (sockets_tolerated(self->sockets, socket))
         return 0;
     error_set(self->err, 0, "%s is a socket, a way out of the network", what);
     return error_advise(self->err, "drop the mount, or list the socket under `sockets` of role `%s`",
@@ -65,7 +38,7 @@ static int check_socket(const struct surfaces *self, const struct stat *socket, 
 
 static int check_directory(const struct surfaces *self, const struct stat *directory, const char *what)
 {
-    const char *socket = sockets_below(&self->sockets, directory);
+    const char *socket = sockets_below(self->sockets, directory);
     const char *device = devices_below(directory);
 
     if (device != NULL)
@@ -78,8 +51,25 @@ static int check_directory(const struct surfaces *self, const struct stat *direc
                         self->role->name);
 }
 
-/* What the descriptor is, whatever led to it. */
-static int check_file(const struct surfaces *self, int fd, const char *what)
+static int search_directory(struct surfaces *self, int fd, const char *what)
+{
+    struct walk_find find;
+    size_t share = self->budget / 2; /* a large directory leaves something for the next one */
+    size_t left = share;
+
+    walk(fd, self->sockets, &left, &find);
+    self->budget -= share - left;
+    if (find.path[0] == '\0')
+        return 0;
+    if (find.device != NULL)
+        return devices_refuse(what, find.device, self->err);
+    error_set(self->err, 0, "%s holds the socket %s, a way out of the network", what, find.path);
+    return error_advise(self->err,
+                        "remove the socket, mount another directory, or list it under `sockets` of role `%s`",
+                        self->role->name);
+}
+
+int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search)
 {
     struct stat st;
     const char *device = NULL;
@@ -91,14 +81,15 @@ static int check_file(const struct surfaces *self, int fd, const char *what)
         return error_set(self->err, errno, "%s", what);
     if (S_ISSOCK(st.st_mode))
         return check_socket(self, &st, what);
-    if (S_ISDIR(st.st_mode))
-        return check_directory(self, &st, what);
+    if (S_ISDIR(st.st_mode)) {
+        result = check_directory(self, &st, what);
+        return result < 0 || !search ? result : search_directory(self, fd, what);
+    }
     device = devices_find(&st);
     return device != NULL ? devices_refuse(what, device, self->err) : 0;
 }
 
-/* Undoes the octal escapes (\040) of /proc/self/mountinfo, in place. */
-static void unescape(char *text)
+void surfaces_unescape(char *text)
 {
     char *to = text;
 
@@ -116,7 +107,7 @@ static void unescape(char *text)
 }
 
 /* A mount of the host at `point`, which the container gets along with a directory above it. */
-static int check_submount(const struct surfaces *self, const char *point, const char *what)
+static int check_submount(struct surfaces *self, const char *point, const char *what)
 {
     cleanup_close int fd = open(point, O_PATH | O_CLOEXEC);
     char below[2 * PATH_MAX + 32];
@@ -124,11 +115,10 @@ static int check_submount(const struct surfaces *self, const char *point, const 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return 0; /* hidden by another mount, or gone */
     snprintf(below, sizeof(below), "%s, with %s below it,", what, point);
-    return fd >= 0 ? check_file(self, fd, below) : error_set(self->err, errno, "%s", below);
+    return fd >= 0 ? surfaces_judge(self, fd, below, true) : error_set(self->err, errno, "%s", below);
 }
 
-/* The canonical path of what the descriptor is, PATH_MAX characters at most. */
-static int path_of(int fd, char *ret_path, const char *what, struct error *err)
+int surfaces_path(int fd, char *ret_path, const char *what, struct error *err)
 {
     char link[64];
     ssize_t length = 0;
@@ -142,7 +132,7 @@ static int path_of(int fd, char *ret_path, const char *what, struct error *err)
 }
 
 /* Checks every mount below the canonical path `top`. */
-static int check_submounts(const struct surfaces *self, const char *top, const char *what)
+static int check_submounts(struct surfaces *self, const char *top, const char *what)
 {
     cleanup_file FILE *list = fopen("/proc/self/mountinfo", "re");
     cleanup_free char *line = NULL;
@@ -160,7 +150,7 @@ static int check_submounts(const struct surfaces *self, const char *top, const c
         if (sscanf(line, "%*s %*s %*s %*s %n%*s%n", &start, &end) != 0 || end <= start)
             return error_set(self->err, 0, "read /proc/self/mountinfo: not in the form that is known");
         line[end] = '\0';
-        unescape(line + start);
+        surfaces_unescape(line + start);
         if (strncmp(line + start, top, length) == 0 && line[start + (int)length] == '/')
             result = check_submount(self, line + start, what);
         if (result < 0)
@@ -177,7 +167,7 @@ static bool is_directory(int fd)
 }
 
 /* Checks what the container will see of the host at `source`. */
-static int check_source(const struct surfaces *self, const char *source, const char *what)
+static int check_source(struct surfaces *self, const char *source, const char *what, bool search)
 {
     cleanup_close int fd = openat(self->bundle, source, O_PATH | O_CLOEXEC);
     char path[PATH_MAX];
@@ -185,55 +175,85 @@ static int check_source(const struct surfaces *self, const char *source, const c
 
     if (fd < 0)
         return error_set(self->err, errno, "%s", what);
-    result = check_file(self, fd, what);
+    result = surfaces_judge(self, fd, what, search);
     if (result < 0 || !is_directory(fd))
         return result; /* nothing is below a file */
-    result = path_of(fd, path, what, self->err);
+    result = surfaces_path(fd, path, what, self->err);
     return result < 0 ? result : check_submounts(self, path, what);
 }
 
-static bool is_bind(const json_t *mount)
+/* One of the options of an overlay, "lowerdir=/a:/b", "upperdir=/c": each of the directories. */
+static int check_layers(struct surfaces *self, const char *option)
 {
-    const char *type = json_string_value(json_object_get(mount, "type"));
-    const json_t *options = json_object_get(mount, "options");
+    static const char *const KEYS[] = {"lowerdir=", "lowerdir+=", "datadir+=", "upperdir="};
+    cleanup_free char *paths = NULL;
+    char *next = NULL;
+    const char *path = NULL;
+    size_t i = 0;
+    int result = 0;
 
-    if (type != NULL && strcmp(type, "bind") == 0)
-        return true;
-    for (size_t i = 0; i < json_array_size(options); i++) {
-        const char *option = json_string_value(json_array_get(options, i));
+    while (i < array_size(KEYS) && strncmp(option, KEYS[i], strlen(KEYS[i])) != 0)
+        i++;
+    if (i == array_size(KEYS))
+        return 0;
+    if (strpbrk(option, ",\\") != NULL)
+        return error_set(self->err, 0, "a layer of an overlay has a comma or a backslash: %s", option);
+    paths = strdup(option + strlen(KEYS[i]));
+    if (paths == NULL)
+        return error_set(self->err, ENOMEM, "look at the layers of an overlay");
+    for (next = paths; result == 0 && (path = strsep(&next, ":")) != NULL;) {
+        char what[PATH_MAX + 32];
 
-        if (option != NULL && (strcmp(option, "bind") == 0 || strcmp(option, "rbind") == 0))
-            return true;
+        snprintf(what, sizeof(what), "layer %s of an overlay", path);
+        if (path[0] != '\0')
+            result = check_source(self, path, what, true);
     }
-    return false;
+    return result;
 }
 
-static int check_mount(const struct surfaces *self, const json_t *mount)
+static int check_overlay(struct surfaces *self, const json_t *mount)
+{
+    const json_t *options = json_object_get(mount, "options");
+    int result = 0;
+
+    for (size_t i = 0; i < json_array_size(options) && result == 0; i++) {
+        const char *option = json_string_value(json_array_get(options, i));
+
+        if (option != NULL)
+            result = check_layers(self, option);
+    }
+    return result;
+}
+
+static int check_mount(struct surfaces *self, const json_t *config, const json_t *mount)
 {
     const char *source = json_string_value(json_object_get(mount, "source"));
+    const char *type = json_string_value(json_object_get(mount, "type"));
     char what[PATH_MAX + 16];
+    int result = filesystems_check(config, mount, self->err);
 
-    if (!is_bind(mount))
-        return 0;
+    if (result < 0)
+        return result;
+    if (!filesystems_is_bind(mount))
+        return strcmp(type, "overlay") == 0 ? check_overlay(self, mount) : 0;
     if (source == NULL || source[0] == '\0')
         return error_set(self->err, 0, "config.json: a bind mount has no source");
     snprintf(what, sizeof(what), "mount %s", source);
-    return check_source(self, source, what);
+    return check_source(self, source, what, true);
 }
 
 int surfaces_check(const json_t *config, int bundle, const struct policy_role *role, struct error *err)
 {
     const char *root = json_string_value(json_object_get(json_object_get(config, "root"), "path"));
     const json_t *mounts = json_object_get(config, "mounts");
-    struct surfaces self = {.bundle = bundle, .role = role, .err = err};
+    struct surfaces self = {.bundle = bundle, .role = role, .budget = WALK_BUDGET, .err = err};
     int result = devices_check(config, err);
 
     if (result == 0)
         result = sockets_collect(role, &self.sockets, err);
     if (result == 0 && root != NULL)
-        result = check_source(&self, root, "the root file system");
+        result = check_source(&self, root, "the root file system", false);
     for (size_t i = 0; i < json_array_size(mounts) && result == 0; i++)
-        result = check_mount(&self, json_array_get(mounts, i));
-    sockets_free(&self.sockets);
+        result = check_mount(&self, config, json_array_get(mounts, i));
     return result;
 }

@@ -4,14 +4,39 @@
  * one, the host's kernel file systems, and devices that carry packets (design, facts 27 and 32).
  *
  * What a path *is* decides, never how it is spelled: symbolic links are resolved, and files and directories
- * are told apart by device and inode. A mount brings the mounts below it along, so these are checked too. */
+ * are told apart by device and inode. A mount brings the mounts below it along, so these are checked too.
+ *
+ * This is the check of the config: early, with the names that the administrator wrote. A path may lead
+ * somewhere else when the runtime mounts it: what it did mount is judged by hook/mounts.h, by the same rules.
+ */
 #pragma once
 
 #include "base/error.h"
+#include "hook/sockets.h"
 #include "policy/policy.h"
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
 
-/* Refuses the config if its root, a bind mount or a device is such a way out. `bundle` is the directory that
+struct surfaces { /* what every judgement needs */
+    int bundle;
+    const struct policy_role *role;
+    const struct sockets *sockets;
+    size_t budget; /* for walks: hook/walk.h */
+    struct error *err;
+};
+
+/* Refuses the config if its root, a mount or a device is such a way out. `bundle` is the directory that
  * relative paths start from; sockets that the role tolerates are let through. */
 int surfaces_check(const json_t *config, int bundle, const struct policy_role *role, struct error *err);
+
+/* Refuses what the descriptor is (O_PATH is enough), whatever led to it; `what` names it in the message.
+ * `search`: looks for sockets below it as well if it is a directory. */
+int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search);
+
+/* The path of what the descriptor is, PATH_MAX bytes at most. */
+int surfaces_path(int fd, char *ret_path, const char *what, struct error *err);
+
+/* Undoes the octal escapes (\040) of mountinfo, in place. */
+void surfaces_unescape(char *text);

@@ -275,7 +275,9 @@ Test(surfaces, what_counts_as_a_bind_mount)
         {"{\"destination\":\"/x\",\"type\":\"tmpfs\",\"source\":\"/run\"}", false},
         {"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}", false},
         {"{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\",\"options\":[\"ro\"]}", false},
-        {"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\"}", false},
+        {"{\"destination\":\"/sys/fs/"
+         "cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\",\"options\":[\"ro\"]}",
+         false},
     };
 
     for (size_t i = 0; i < array_size(CASES); i++) {

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/filesystems.h"
+
+#include "base/cleanup.h"
+#include "hook/config.h"
+
+#include <linux/magic.h>
+#include <string.h>
+
+#ifndef CONFIGFS_MAGIC
+#define CONFIGFS_MAGIC 0x62656570 /* fs/configfs/mount.c */
+#endif
+
+/* A container has instances of its own of some of these; the host's lead to the files of other processes
+ * (/proc/PID/root), to programs that the kernel runs on the host (core_pattern, uevent_helper,
+ * release_agent), to registers of network cards (resource0), or to other namespaces. */
+static const struct {
+    long magic;
+    const char *name;
+} KERNEL[] = {
+    {PROC_SUPER_MAGIC, "procfs"},   {SYSFS_MAGIC, "sysfs"},
+    {CGROUP_SUPER_MAGIC, "cgroup"}, {CGROUP2_SUPER_MAGIC, "cgroup"},
+    {DEBUGFS_MAGIC, "debugfs"},     {TRACEFS_MAGIC, "tracefs"},
+    {BPF_FS_MAGIC, "bpffs"},        {SECURITYFS_MAGIC, "securityfs"},
+    {CONFIGFS_MAGIC, "configfs"},   {NSFS_MAGIC, "nsfs (a namespace)"},
+};
+
+/* What runc, crun, Docker, containerd and Podman mount, and what holds nothing but what the container puts
+ * there. */
+static const struct {
+    const char *type;
+    const char *place;     /* the only destination; NULL: any */
+    bool below;            /* or a path below it */
+    const char *namespace; /* read-only, unless the container has a user namespace or this one; NULL: any way
+                            */
+} FRESH[] = {
+    {"proc", "/proc", false, NULL}, /* elsewhere linux.readonlyPaths and maskedPaths do not cover it */
+    {"sysfs", "/sys", false, "user"},
+    {"cgroup", "/sys/fs/cgroup", true, "cgroup"},
+    {"cgroup2", "/sys/fs/cgroup", true, "cgroup"},
+    {"tmpfs", NULL, false, NULL},
+    {"ramfs", NULL, false, NULL},
+    {"devpts", NULL, false, NULL},
+    {"mqueue", NULL, false, NULL},
+    {"overlay", NULL, false, NULL}, /* its layers are judged: hook/surfaces.c */
+};
+
+const char *filesystems_kernel(long magic)
+{
+    for (size_t i = 0; i < array_size(KERNEL); i++)
+        if ((unsigned)magic == (unsigned)KERNEL[i].magic)
+            return KERNEL[i].name;
+    return NULL;
+}
+
+static bool has_option(const json_t *mount, const char *wanted)
+{
+    const json_t *options = json_object_get(mount, "options");
+
+    for (size_t i = 0; i < json_array_size(options); i++) {
+        const char *option = json_string_value(json_array_get(options, i));
+
+        if (option != NULL && strcmp(option, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool filesystems_is_bind(const json_t *mount)
+{
+    const char *type = json_string_value(json_object_get(mount, "type"));
+
+    return (type != NULL && strcmp(type, "bind") == 0) || has_option(mount, "bind") ||
+           has_option(mount, "rbind");
+}
+
+/* Later options win, so a single `rw` makes it doubtful. */
+static bool is_read_only(const json_t *mount)
+{
+    return has_option(mount, "ro") && !has_option(mount, "rw");
+}
+
+static int refuse(const char *type, const char *destination, const char *why, struct error *err)
+{
+    error_set(err, 0, "the %s mount on %s %s", type, destination, why);
+    return error_advise(err, "drop it");
+}
+
+/* Whether the destination is the place: no other spelling of it is in use. */
+static bool is_at(const char *destination, const char *place, bool below)
+{
+    size_t length = strlen(place);
+
+    if (strncmp(destination, place, length) != 0 || strstr(destination, "/..") != NULL)
+        return false;
+    return destination[length] == '\0' || strcmp(destination + length, "/") == 0 ||
+           (below && destination[length] == '/');
+}
+
+static int check_fresh(const json_t *config, const json_t *mount, const char *type, const char *destination,
+                       struct error *err)
+{
+    size_t i = 0;
+
+    while (i < array_size(FRESH) && strcmp(FRESH[i].type, type) != 0)
+        i++;
+    if (i == array_size(FRESH))
+        return refuse(type, destination, "is of a type that may lead out of the container", err);
+    if (FRESH[i].place != NULL && !is_at(destination, FRESH[i].place, FRESH[i].below))
+        return refuse(type, destination, "is not where its protection (linux.readonlyPaths) covers it", err);
+    if (FRESH[i].namespace == NULL || is_read_only(mount) || config_has_user_namespace(config) ||
+        config_namespace(config, FRESH[i].namespace) != NULL)
+        return 0;
+    error_set(err, 0, "the %s mount on %s is writable, and the kernel runs on the host what it names", type,
+              destination);
+    return error_advise(err, "add the option `ro`");
+}
+
+int filesystems_check(const json_t *config, const json_t *mount, struct error *err)
+{
+    const char *type = json_string_value(json_object_get(mount, "type"));
+    const char *destination = json_string_value(json_object_get(mount, "destination"));
+
+    if (destination == NULL)
+        return error_set(err, 0, "config.json: a mount has no destination");
+    if (has_option(mount, "remount"))
+        return refuse(type != NULL ? type : "(none)", destination, "changes one that is there already", err);
+    if (filesystems_is_bind(mount))
+        return 0;
+    if (type == NULL)
+        return error_set(err, 0, "config.json: the mount on %s has no type", destination);
+    return check_fresh(config, mount, type, destination, err);
+}
