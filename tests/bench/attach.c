@@ -83,8 +83,8 @@ static pid_t start_init(int *ret_pipe)
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         die("pipe");
-    pid = (pid_t)syscall(SYS_clone, CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL,
-                         NULL);
+    pid = (pid_t)syscall(SYS_clone, CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | SIGCHLD, NULL,
+                         NULL, NULL, NULL);
     if (pid < 0)
         die("clone");
     if (pid == 0) {

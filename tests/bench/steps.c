@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "hook/config.h"
 #include "hook/document.h"
+#include "hook/mounts.h"
 #include "hook/network.h"
 #include "hook/privileges.h"
 #include "hook/refuse.h"
@@ -60,7 +61,7 @@ static json_t *read_state(struct state *state)
     return document;
 }
 
-static void attach(const struct state *state, const json_t *config, const struct policy *policy,
+static void attach(const struct state *state, const json_t *config, int bundle, const struct policy *policy,
                    const struct policy_role *role)
 {
     struct member_request member = {.policy = policy, .role = role, .id = state->id};
@@ -74,6 +75,7 @@ static void attach(const struct state *state, const json_t *config, const struct
     member.host_netns = namespace_open_own(&err);
     step("open the process", namespace_open_process(state->pid, &pidfd, &member.netns, &err));
     step("refuse by process", refuse_process(state->pid, pidfd, config, &err));
+    step("judge the mounts", mounts_check(state->pid, pidfd, config, bundle, role, &err));
     member.hub = step("open the hub", network_ensure(policy, member.host_netns, &err));
     step("look at the links", member_inspect(member.netns, member.hub, &links, &err));
     implied = seccomp_implies(json_object_get(json_object_get(config, "linux"), "seccomp"), &options);
@@ -101,6 +103,6 @@ int main(void)
     selection_choose(&(struct selection){"spbench", NULL}, NULL, &selection, &err);
     step("load the policy", selection_load(&pin, &selection, &policy, &role, &err));
     step("refuse by config", refuse_config(config, bundle, role, &err));
-    attach(&state, config, &policy, role);
+    attach(&state, config, bundle, &policy, role);
     return 0;
 }
