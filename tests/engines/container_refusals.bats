@@ -108,7 +108,7 @@ join()
 @test "a pid namespace whose processes are in another network" {
     sleeper first agent
     join first pid c
-    refused_start c "joins a pid namespace"
+    refused_start c "in another network"
 }
 
 @test "an engine's socket, by its own path, a directory above it, and a symbolic link to it" {
