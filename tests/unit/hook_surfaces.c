@@ -6,17 +6,27 @@
 #include "base/cleanup.h"
 #include "hook/devices.h"
 #include "hook/document.h"
+#include "hook/mounts.h"
+#include "hook/sockets.h"
 #include "hook/surfaces.h"
+#include "hook/walk.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WORK "/run/work" /* where a test makes what it needs */
@@ -409,4 +419,430 @@ Test(surfaces, devices_by_config)
         if (CASES[i].reason != NULL)
             cr_assert_not_null(strstr(err.text, CASES[i].reason), "%s: %s", CASES[i].config, err.text);
     }
+}
+
+/* Sockets that /proc/net/unix does not have by the path where they are. */
+Test(surfaces, sockets_without_a_name_in_the_list)
+{
+    static const char *const LISTED[] = {WORK "/data/deep/link.sock"};
+    struct error err = {0};
+
+    make_directory(WORK "/data");
+    make_directory(WORK "/data/deep");
+    make_directory(WORK "/beside");
+    cr_assert_eq(chdir(WORK "/beside"), 0);
+    bind_socket("relative.sock");
+    refused(WORK "/beside", "holds the socket relative.sock");
+    cr_assert_eq(link("relative.sock", WORK "/data/deep/link.sock"), 0);
+    refused(WORK "/data", "holds the socket deep/link.sock");
+    /* Both are the same socket. */
+    cr_assert_eq(check_mount_of(WORK "/data", LISTED, 1, &err), 0, "%s", err.text);
+    cr_assert_eq(check_mount_of(WORK "/beside", LISTED, 1, &err), 0, "%s", err.text);
+    cr_assert_eq(unlink(WORK "/data/deep/link.sock"), 0);
+    allowed(WORK "/data");
+    bind_socket(WORK "/data/deep/line\nfeed");
+    refused(WORK "/data", "holds the socket deep/line");
+    cr_assert_eq(rename(WORK "/data/deep", WORK "/data/moved"), 0);
+    refused(WORK "/data", "holds the socket moved/line");
+    cr_assert_eq(unlink(WORK "/data/moved/line\nfeed"), 0);
+    cr_assert_eq(mknod(WORK "/data/moved/tun", S_IFCHR | 0600, makedev(10, 200)), 0);
+    refused(WORK "/data", "/dev/net/tun");
+}
+
+/* What is beyond the budget, on another mount, or behind a symbolic link is not looked at. */
+Test(surfaces, walk_is_bounded)
+{
+    static const struct policy_role ROLE = {.name = "agent"};
+    const struct sockets *sockets = NULL;
+    struct walk_find find;
+    struct error err = {0};
+    size_t budget = 5;
+    cleanup_close int fd = -1;
+
+    cr_assert_eq(sockets_collect(&ROLE, &sockets, &err), 0, "%s", err.text);
+    make_directory(WORK "/data");
+    make_directory(WORK "/data/a");
+    make_directory(WORK "/data/a/b");
+    make_directory(WORK "/data/a/b/c");
+    make_directory(WORK "/elsewhere");
+    fd = open(WORK "/data", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cr_assert_eq(mknod(WORK "/elsewhere/s", S_IFSOCK | 0600, 0), 0);
+    cr_assert_eq(symlink("../elsewhere", WORK "/data/link"), 0);
+    bind_mount(WORK "/elsewhere", WORK "/data/mount", 0);
+    walk(fd, sockets, &budget, &find);
+    cr_assert_str_eq(find.path, "");
+    cr_assert_eq(budget, 0); /* a, link, mount, b, c */
+    cr_assert_eq(mknod(WORK "/data/a/b/c/s", S_IFSOCK | 0600, 0), 0);
+    budget = 5;
+    walk(fd, sockets, &budget, &find);
+    cr_assert_str_eq(find.path, "");
+    budget = 6;
+    walk(fd, sockets, &budget, &find);
+    cr_assert_str_eq(find.path, "a/b/c/s");
+    budget = 0;
+    walk(fd, sockets, &budget, &find);
+    cr_assert_str_eq(find.path, "");
+}
+
+static double milliseconds(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+/* A large directory before a small one takes only a part of the budget. */
+Test(surfaces, large_directory_hides_no_small_one)
+{
+    struct error err = {0};
+    char path[128];
+    double start = 0;
+
+    make_directory(WORK "/large");
+    make_directory(WORK "/small");
+    for (int i = 0; i < 20000; i++) {
+        snprintf(path, sizeof(path), WORK "/large/%d", i);
+        cr_assert_eq(mknod(path, S_IFREG | 0600, 0), 0);
+    }
+    start = milliseconds();
+    allowed(WORK "/large");
+    cr_log_warn("20000 files: %.2f ms", milliseconds() - start);
+    cr_assert_eq(mknod(WORK "/small/s", S_IFSOCK | 0600, 0), 0);
+    cr_assert_lt(check_text("{\"mounts\":[{\"destination\":\"/a\",\"type\":\"bind\",\"source\":\"" WORK
+                            "/large\"},{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"" WORK
+                            "/small\"}]}",
+                            NULL, 0, &err),
+                 0);
+    cr_assert_not_null(strstr(err.text, "holds the socket s"), "%s", err.text);
+}
+
+/* Any user of the host can bind sockets: it must not take long to look at many of them, neither in one
+ * directory nor in one for each. */
+Test(surfaces, many_bound_sockets)
+{
+    static const struct policy_role ROLE = {.name = "agent"};
+    enum { COUNT = 15000 };
+    const struct rlimit limit = {COUNT + 100, COUNT + 100};
+    const struct sockets *sockets = NULL;
+    struct error err = {0};
+    char path[100];
+
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    make_directory(WORK "/many");
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(path, sizeof(path), WORK "/many/%d", i);
+        if (i % 2 == 0)
+            make_directory(path);
+        strcat(path, i % 2 == 0 ? "/s" : "");
+        bind_socket(path);
+    }
+    for (int i = 0; i < 3; i++) {
+        double start = milliseconds();
+
+        cr_assert_eq(sockets_collect(&ROLE, &sockets, &err), 0, "%s", err.text);
+        cr_log_warn("%d sockets: %.1f ms", COUNT, milliseconds() - start);
+        cr_assert_lt(milliseconds() - start, 500); /* 2700 when it was quadratic; 50 is what is aimed at */
+    }
+    refused(WORK "/many/14998", "/many/14998/s");
+}
+
+/* Types of file systems: what engines mount is allowed where they mount it, and nothing else. */
+Test(surfaces, new_file_systems)
+{
+    static const struct {
+        const char *mount;
+        const char *namespaces;
+        const char *reason; /* NULL: allowed */
+    } CASES[] = {
+        {"\"/proc\",\"type\":\"proc\"", "", NULL},
+        {"\"/proc/\",\"type\":\"proc\"", "", NULL},
+        {"\"/data\",\"type\":\"proc\"", "", "proc mount on /data"},
+        {"\"/proc2\",\"type\":\"proc\"", "", "proc mount on /proc2"},
+        {"\"/proc/x\",\"type\":\"proc\"", "", "proc mount on /proc/x"},
+        {"\"/data\",\"type\":\"proc\"", "user", "proc mount on /data"},
+        {"\"/sys\",\"type\":\"sysfs\",\"options\":[\"nosuid\",\"ro\"]", "", NULL},
+        {"\"/sys\",\"type\":\"sysfs\",\"options\":[\"nosuid\"]", "", "is writable"},
+        {"\"/sys\",\"type\":\"sysfs\",\"options\":[\"ro\",\"rw\"]", "", "is writable"},
+        {"\"/sys\",\"type\":\"sysfs\"", "user", NULL},
+        {"\"/sys\",\"type\":\"sysfs\"", "cgroup", "is writable"},
+        {"\"/data\",\"type\":\"sysfs\",\"options\":[\"ro\"]", "", "sysfs mount on /data"},
+        {"\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"options\":[\"ro\"]", "", NULL},
+        {"\"/sys/fs/cgroup\",\"type\":\"cgroup2\",\"options\":[\"ro\"]", "", NULL},
+        {"\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"options\":[\"rw\"]", "", "is writable"},
+        {"\"/sys/fs/cgroup\",\"type\":\"cgroup\"", "cgroup", NULL},
+        {"\"/sys/fs/cgroup\",\"type\":\"cgroup\"", "user", NULL},
+        {"\"/sys/fs/cgroup/../../x\",\"type\":\"cgroup\"", "user", "cgroup mount on"},
+        {"\"/cgroup\",\"type\":\"cgroup\",\"options\":[\"ro\"]", "", "cgroup mount on /cgroup"},
+        {"\"/x\",\"type\":\"tmpfs\"", "", NULL},
+        {"\"/x\",\"type\":\"devpts\"", "", NULL},
+        {"\"/x\",\"type\":\"mqueue\"", "", NULL},
+        {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK "\"]", "", NULL},
+        {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK ":/run\"]", "", "/run/"},
+        {"\"/x\",\"type\":\"overlay\",\"options\":[\"upperdir=/run\"]", "", "/run/"},
+        {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK "\\\\:\"]", "", "a backslash"},
+        {"\"/x\",\"type\":\"debugfs\"", "", "debugfs mount on /x"},
+        {"\"/x\",\"type\":\"tracefs\"", "", "tracefs mount on /x"},
+        {"\"/x\",\"type\":\"bpf\"", "user", "bpf mount on /x"},
+        {"\"/x\",\"type\":\"securityfs\"", "", "securityfs"},
+        {"\"/x\",\"type\":\"configfs\"", "", "configfs"},
+        {"\"/x\",\"type\":\"devtmpfs\"", "", "devtmpfs"},
+        {"\"/x\",\"type\":\"nfs\"", "", "nfs"},
+        {"\"/x\",\"type\":\"9p\"", "", "9p"},
+        {"\"/x\",\"type\":\"fuse\"", "", "fuse"},
+        {"\"/x\",\"type\":\"cifs\"", "", "cifs"},
+        {"\"/x\",\"type\":\"binder\"", "", "binder"},
+        {"\"/x\",\"type\":\"ext4\"", "", "ext4"},
+        {"\"/x\",\"type\":\"none\"", "", "none"},
+        {"\"/x\",\"type\":\"\"", "", " mount on /x"},
+        {"\"/x\"", "", "has no type"},
+        {"\"/sys\",\"type\":\"sysfs\",\"options\":[\"ro\",\"remount\"]", "", "changes one that is there"},
+        {"\"/sys\",\"type\":\"bind\",\"source\":\"" WORK "\",\"options\":[\"remount\",\"rw\"]", "",
+         "changes one that is there"},
+    };
+
+    for (size_t i = 0; i < array_size(CASES); i++) {
+        struct error err = {0};
+        char text[512];
+        int result = 0;
+
+        snprintf(text, sizeof(text),
+                 "{\"linux\":{\"namespaces\":[{\"type\":\"%s\"}]},\"mounts\":[{\"destination\":%s}]}",
+                 CASES[i].namespaces, CASES[i].mount);
+        result = check_text(text, NULL, 0, &err);
+        cr_assert_eq(result < 0, CASES[i].reason != NULL, "%s: %s", text, err.text);
+        if (CASES[i].reason != NULL)
+            cr_assert_not_null(strstr(err.text, CASES[i].reason), "%s: %s", text, err.text);
+    }
+}
+
+/* A process as a container's init waits for its hooks: in a mount namespace of its own, with mounts below the
+ * root's path that nobody else has. */
+struct init {
+    pid_t pid;
+    int pidfd;
+};
+
+#define ROOT WORK "/bundle/rootfs"
+
+/* `prepare` makes the mounts, and returns whether it could. */
+static struct init start_init(bool (*prepare)(void))
+{
+    struct init init = {.pid = -1, .pidfd = -1};
+    int ready[2];
+    char byte = 'n';
+
+    cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
+    init.pid = (pid_t)syscall(SYS_clone, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | SIGCHLD,
+                              NULL, NULL, NULL, NULL);
+    cr_assert_geq(init.pid, 0);
+    if (init.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        byte = prepare() ? 'y' : 'n';
+        if (write(ready[1], &byte, 1) == 1)
+            pause();
+        _exit(1);
+    }
+    close(ready[1]);
+    cr_assert_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    cr_assert_eq(byte, 'y', "the mounts could not be made");
+    init.pidfd = (int)syscall(SYS_pidfd_open, init.pid, 0);
+    cr_assert_geq(init.pidfd, 0);
+    return init;
+}
+
+static void end_init(const struct init *init)
+{
+    kill(init->pid, SIGKILL);
+    waitpid(init->pid, NULL, 0);
+    close(init->pidfd);
+}
+
+/* As runtimes do it: the root, and what every container has. */
+static bool mount_usual(void)
+{
+    return mount(ROOT, ROOT, NULL, MS_BIND | MS_REC, NULL) == 0 &&
+           mount("proc", ROOT "/proc", "proc", 0, NULL) == 0 &&
+           mount("tmpfs", ROOT "/dev", "tmpfs", 0, NULL) == 0 && mkdir(ROOT "/dev/pts", 0755) == 0 &&
+           mount("devpts", ROOT "/dev/pts", "devpts", 0, "newinstance") == 0 &&
+           mount("sysfs", ROOT "/sys", "sysfs", MS_RDONLY, NULL) == 0;
+}
+
+static const char *data_source; /* what mount_data mounts on /data */
+
+static bool mount_data(void)
+{
+    return mount_usual() && mount(data_source, ROOT "/data", NULL, MS_BIND | MS_REC, NULL) == 0;
+}
+
+/* The same, in a directory with a space and a line feed in its name. */
+static bool mount_escaped(void)
+{
+    return mount_usual() && mount(data_source, ROOT "/a b\n\\", NULL, MS_BIND | MS_REC, NULL) == 0;
+}
+
+static bool mount_covered(void)
+{
+    return mount_data() && mount("tmpfs", ROOT "/data", "tmpfs", 0, NULL) == 0;
+}
+
+static bool mount_host_proc(void)
+{
+    return mount_usual() && umount(ROOT "/proc") == 0 &&
+           mount("/proc", ROOT "/proc", NULL, MS_BIND | MS_REC, NULL) == 0;
+}
+
+static bool mount_host_sysfs(void)
+{
+    return mount_usual() && umount(ROOT "/sys") == 0 &&
+           mount("/sys", ROOT "/sys", NULL, MS_BIND | MS_REC, NULL) == 0;
+}
+
+static bool mount_proc_on_data(void)
+{
+    return mount_usual() && mount("proc", ROOT "/data", "proc", 0, NULL) == 0;
+}
+
+static bool mount_nothing(void)
+{
+    return true;
+}
+
+static bool mount_elsewhere(void)
+{
+    return mkdir(WORK "/other", 0755) == 0 && mkdir(WORK "/other/proc", 0755) == 0 &&
+           mount("proc", WORK "/other/proc", "proc", 0, NULL) == 0;
+}
+
+static int check_init(const struct init *init, struct error *err)
+{
+    static const char CONFIG[] =
+        "{\"root\":{\"path\":\"rootfs\"},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\"},"
+        "{\"destination\":\"/sys\",\"type\":\"sysfs\",\"options\":[\"ro\"]},{\"destination\":\"/"
+        "dev\",\"type\":"
+        "\"tmpfs\"},{\"destination\":\"/dev/pts\",\"type\":\"devpts\"},{\"destination\":\"/data\",\"type\":"
+        "\"bind\",\"source\":\"" WORK "/harmless\"}]}";
+    static const struct policy_role ROLE = {.name = "agent"};
+    json_t *config = NULL;
+    int result = document_parse(CONFIG, strlen(CONFIG), "test", &config, err);
+
+    cr_assert_eq(result, 0, "%s", err->text);
+    result = surfaces_check(config, bundle, &ROLE, err); /* what the config says is always in order */
+    cr_assert_eq(result, 0, "%s", err->text);
+    result = mounts_check(init->pid, init->pidfd, config, bundle, &ROLE, err);
+    json_decref(config);
+    return result;
+}
+
+/* `reason`: NULL if it is to be allowed. */
+static void expect_mounts(bool (*prepare)(void), const char *source, const char *reason)
+{
+    struct error err = {0};
+    struct init init = {0};
+    int result = 0;
+
+    data_source = source;
+    init = start_init(prepare);
+    result = check_init(&init, &err);
+    end_init(&init);
+    cr_assert_eq(result < 0, reason != NULL, "%s: %s", source, err.text);
+    if (reason != NULL)
+        cr_assert_not_null(strstr(err.text, reason), "%s: %s", source, err.text);
+}
+
+static void make_root(void)
+{
+    static const char *const MADE[] = {"/proc", "/dev", "/sys", "/data", "/a b\n\\"};
+
+    for (size_t i = 0; i < array_size(MADE); i++) {
+        char path[128];
+
+        snprintf(path, sizeof(path), ROOT "%s", MADE[i]);
+        make_directory(path);
+    }
+    make_directory(WORK "/harmless");
+}
+
+Test(surfaces, what_is_mounted)
+{
+    cleanup_close int fd = -1;
+
+    make_root();
+    make_directory(WORK "/engine");
+    make_directory(WORK "/engine/deep");
+    make_directory(WORK "/above");
+    bind_mount(WORK "/engine", WORK "/above/below", 0);
+    expect_mounts(mount_usual, NULL, NULL);
+    expect_mounts(mount_data, WORK "/harmless", NULL);
+    expect_mounts(mount_data, WORK "/above", NULL);
+    expect_mounts(mount_data, "/run", "what is mounted on /data of the container");
+    expect_mounts(mount_data, "/proc", "the host's procfs");
+    expect_mounts(mount_data, "/sys/kernel", "the host's sysfs");
+    expect_mounts(mount_data, "/", "/data of the container");
+    expect_mounts(mount_escaped, WORK "/harmless", NULL);
+    cr_assert_eq(mknod(WORK "/engine/deep/s", S_IFSOCK | 0666, 0), 0);
+    expect_mounts(mount_data, WORK "/engine", "holds the socket deep/s");
+    expect_mounts(mount_data, WORK "/above", "/data/below of the container holds the socket deep/s");
+    expect_mounts(mount_escaped, WORK "/engine", "holds the socket deep/s");
+    expect_mounts(mount_covered, WORK "/engine", NULL);
+}
+
+Test(surfaces, kernel_file_systems_that_are_mounted)
+{
+    make_root();
+    expect_mounts(mount_host_proc, NULL, "the host's procfs");
+    expect_mounts(mount_host_sysfs, NULL, "the host's sysfs");
+    expect_mounts(mount_proc_on_data, NULL, "procfs");
+}
+
+Test(surfaces, mounts_that_are_not_there)
+{
+    make_root();
+    expect_mounts(mount_nothing, NULL, NULL); /* another runtime's order */
+    expect_mounts(mount_elsewhere, NULL, "outside of its root file system");
+}
+
+/* The process's number alone is nobody's. */
+Test(surfaces, mounts_of_a_process_that_is_gone)
+{
+    struct error err = {0};
+    struct init init = {0};
+
+    make_root();
+    init = start_init(mount_usual);
+    kill(init.pid, SIGKILL);
+    cr_assert_eq(waitid(P_PIDFD, (id_t)init.pidfd, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    cr_assert_lt(check_init(&init, &err), 0);
+    end_init(&init);
+}
+
+/* What an attacker changes meanwhile: a mount that moved with its directory is not where the list has it. */
+Test(surfaces, mounts_that_move_while_they_are_looked_at)
+{
+    static const char *const NAMES[] = {WORK "/above/below", WORK "/above/moved"};
+    struct error err = {0};
+    struct init init = {0};
+    pid_t attacker = 0;
+
+    make_root();
+    make_directory(WORK "/engine");
+    make_directory(WORK "/above");
+    make_directory(NAMES[0]);
+    cr_assert_eq(mknod(WORK "/engine/s", S_IFSOCK | 0666, 0), 0);
+    cr_assert_eq(mount(WORK "/engine", NAMES[0], NULL, MS_BIND, NULL), 0);
+    data_source = WORK "/above";
+    init = start_init(mount_data);
+    cr_assert_eq(umount(NAMES[0]), 0); /* a directory of the attacker's again: only the container has it */
+    attacker = fork();
+    if (attacker == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (int i = 0;; i = !i)
+            rename(NAMES[i], NAMES[!i]);
+    }
+    for (int i = 0; i < 2000; i++)
+        cr_assert_lt(check_init(&init, &err), 0, "accepted in round %d", i);
+    kill(attacker, SIGKILL);
+    waitpid(attacker, NULL, 0);
+    end_init(&init);
 }
