@@ -4,7 +4,8 @@
  * milliseconds (their last sockets) or for as long as a stray descriptor holds it: it still has its link
  * then, but nobody has a right to that link any more.
  *
- * Invariant: UNUSED is only said where every process has been looked at. */
+ * Invariant: USE_NONE is only said where every process has been looked at. One whose first thread has ended
+ * counts as ended, although others of its threads may run: what it can lose by that is its own link. */
 #pragma once
 
 #include "base/error.h"
