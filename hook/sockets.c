@@ -174,7 +174,8 @@ static bool path_tolerated(const struct sockets *sockets, const char *path)
     return sockets->role->sockets_count > 0 && stat(path, &st) == 0 && sockets_tolerated(sockets, &st);
 }
 
-static int collect_path(struct sockets *sockets, const char *path, struct error *err)
+/* `directory`: the path itself may be one, else nothing is below it. */
+static int collect_path(struct sockets *sockets, const char *path, bool directory, struct error *err)
 {
     cleanup_free char *copy = NULL;
 
@@ -183,7 +184,7 @@ static int collect_path(struct sockets *sockets, const char *path, struct error 
     copy = strdup(path);
     if (copy == NULL)
         return error_set(err, ENOMEM, "look for sockets");
-    return add_with_parents(sockets, copy, path, err);
+    return directory || cut(copy) ? add_with_parents(sockets, copy, path, err) : 0;
 }
 
 static int collect_pattern(struct sockets *sockets, const char *pattern, struct error *err)
@@ -192,11 +193,11 @@ static int collect_pattern(struct sockets *sockets, const char *pattern, struct 
     int result = 0;
 
     if (strpbrk(pattern, "*?[") == NULL)
-        return collect_path(sockets, pattern, err);
+        return collect_path(sockets, pattern, false, err);
     if (glob(pattern, GLOB_NOSORT | GLOB_NOCHECK, NULL, &found) != 0)
         return error_set(err, ENOMEM, "look for sockets");
     for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-        result = collect_path(sockets, found.gl_pathv[i], err);
+        result = collect_path(sockets, found.gl_pathv[i], true, err);
     globfree(&found);
     return result;
 }
