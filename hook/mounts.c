@@ -2,8 +2,8 @@
 #include "hook/mounts.h"
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "hook/filesystems.h"
+#include "hook/mountinfo.h"
 #include "hook/surfaces.h"
 #include "hook/walk.h"
 
@@ -17,103 +17,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-enum { LIST_SIZE_MAX = 32 * 1024 * 1024 }; /* fs.mount-max is 100000 */
-
-struct entry { /* a line of mountinfo (proc_pid_mountinfo(5)); the strings are in `struct list` */
-    int id;
-    int parent;
-    const char *device; /* "major:minor" of the file system instance */
-    char *point;
-    const char *type;
-};
-
-struct list {
-    char *text;
-    struct entry *entries;
-    size_t count;
-};
-
 struct mounts {
     struct surfaces surfaces;
     const json_t *config;
     char top[PATH_MAX]; /* of the container's root file system */
     int root;           /* of the process */
-    struct list list;
+    struct mountinfo list;
     struct error *err;
 };
-
-static void cleanup_list_at(struct list *list)
-{
-    free(list->text);
-    free(list->entries);
-}
-#define cleanup_list __attribute__((cleanup(cleanup_list_at)))
-
-/* Cuts the line into the fields of the entry. */
-static bool parse_line(char *line, struct entry *entry)
-{
-    char *fields[6];
-    char *next = line;
-    char *end = NULL;
-    const char *word = NULL;
-
-    for (size_t i = 0; i < array_size(fields); i++)
-        if ((fields[i] = strsep(&next, " ")) == NULL)
-            return false;
-    do { /* optional fields, up to a dash */
-        word = strsep(&next, " ");
-    } while (word != NULL && strcmp(word, "-") != 0);
-    entry->type = strsep(&next, " ");
-    entry->device = fields[2];
-    entry->point = fields[4];
-    entry->id = (int)strtol(fields[0], &end, 10);
-    if (*end != '\0' || end == fields[0] || entry->type == NULL)
-        return false;
-    entry->parent = (int)strtol(fields[1], &end, 10);
-    surfaces_unescape(entry->point);
-    return *end == '\0' && end != fields[1];
-}
-
-static int parse_list(struct list *list, struct error *err)
-{
-    char *next = list->text;
-    const char *newline = next;
-    size_t lines = 0;
-
-    while ((newline = strchr(newline, '\n')) != NULL) {
-        newline++;
-        lines++;
-    }
-    list->entries = calloc(lines + 1, sizeof(*list->entries));
-    if (list->entries == NULL)
-        return error_set(err, ENOMEM, "read mountinfo");
-    for (; list->count < lines; list->count++)
-        if (!parse_line(strsep(&next, "\n"), &list->entries[list->count]))
-            return error_set(err, 0, "read mountinfo: not in the form that is known");
-    return 0;
-}
-
-static int read_list(int process, struct list *list, struct error *err)
-{
-    cleanup_close int fd = openat(process, "mountinfo", O_RDONLY | O_CLOEXEC);
-    size_t length = 0;
-    int result = 0;
-
-    if (fd < 0)
-        return error_set(err, errno, "open mountinfo of the container's process");
-    result = file_read_fd(fd, "mountinfo", LIST_SIZE_MAX, &list->text, &length, err);
-    return result < 0 ? result : parse_list(list, err);
-}
-
-/* What of `path` is below the directory, with its slash, "" for the directory itself; NULL if it is not. */
-static const char *below(const char *path, const char *directory)
-{
-    size_t length = strlen(directory);
-
-    if (strncmp(path, directory, length) != 0)
-        return NULL;
-    return path[length] == '\0' || path[length] == '/' ? path + length : NULL;
-}
 
 /* What of a destination's spelling does not matter: a slash at the end. */
 static bool is_destination(const char *path, const char *destination)
@@ -153,11 +64,11 @@ static const json_t *configured_above(const struct mounts *self, const char *pat
 
 /* Whether the host has the same instance of a file system mounted. Before its init goes into its root, a
  * container's list has the host's mounts too. */
-static bool is_host_instance(const struct mounts *self, const struct entry *entry)
+static bool is_host_instance(const struct mounts *self, const struct mountinfo_entry *entry)
 {
     for (size_t i = 0; i < self->list.count; i++)
         if (strcmp(self->list.entries[i].device, entry->device) == 0 &&
-            below(self->list.entries[i].point, self->top) == NULL)
+            mountinfo_below(self->list.entries[i].point, self->top) == NULL)
             return true;
     return false;
 }
@@ -170,7 +81,7 @@ static bool is_cgroup(const char *type)
 /* Whether the mount is a new one that the config asks for by its type, which hook/filesystems.h has allowed,
  * and not a path of the host. For sysfs and the like crun takes the host's where it may not make a new one.
  */
-static bool is_fresh(const struct mounts *self, const struct entry *entry, const char *path)
+static bool is_fresh(const struct mounts *self, const struct mountinfo_entry *entry, const char *path)
 {
     const json_t *mount = configured_above(self, path);
     const char *type = json_string_value(json_object_get(mount, "type"));
@@ -186,7 +97,7 @@ static bool is_fresh(const struct mounts *self, const struct entry *entry, const
     return strcmp(type, entry->type) == 0 && configured(self, path) == mount;
 }
 
-static const struct entry *entry_of(const struct list *list, int id)
+static const struct mountinfo_entry *entry_of(const struct mountinfo *list, int id)
 {
     for (size_t i = 0; i < list->count; i++)
         if (list->entries[i].id == id)
@@ -194,7 +105,8 @@ static const struct entry *entry_of(const struct list *list, int id)
     return NULL;
 }
 
-static bool is_ancestor(const struct list *list, const struct entry *ancestor, const struct entry *entry)
+static bool is_ancestor(const struct mountinfo *list, const struct mountinfo_entry *ancestor,
+                        const struct mountinfo_entry *entry)
 {
     for (size_t depth = 0; entry != NULL && depth <= list->count; depth++) {
         if (entry == ancestor)
@@ -205,10 +117,10 @@ static bool is_ancestor(const struct list *list, const struct entry *ancestor, c
 }
 
 /* Whether another mount lies over this one, or over a directory above it. */
-static bool is_covered(const struct list *list, const struct entry *entry)
+static bool is_covered(const struct mountinfo *list, const struct mountinfo_entry *entry)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (below(entry->point, list->entries[i].point) != NULL &&
+        if (mountinfo_below(entry->point, list->entries[i].point) != NULL &&
             !is_ancestor(list, &list->entries[i], entry))
             return true;
     return false;
@@ -224,7 +136,7 @@ static int mount_id(int fd)
     return (int)stx.stx_mnt_id;
 }
 
-static int open_mount(const struct mounts *self, const struct entry *entry)
+static int open_mount(const struct mounts *self, const struct mountinfo_entry *entry)
 {
     /* The kernel's list has no symbolic links in it: one that is met was put there afterwards. */
     struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
@@ -234,7 +146,7 @@ static int open_mount(const struct mounts *self, const struct entry *entry)
     return fd >= 0 ? fd : -errno;
 }
 
-static int judge_entry(struct mounts *self, const struct entry *entry, const char *path)
+static int judge_entry(struct mounts *self, const struct mountinfo_entry *entry, const char *path)
 {
     cleanup_close int fd = -1;
     char what[PATH_MAX + 64];
@@ -259,7 +171,7 @@ static int judge_entry(struct mounts *self, const struct entry *entry, const cha
 static bool is_mounted(const struct mounts *self)
 {
     for (size_t i = 0; i < self->list.count; i++) {
-        const char *path = below(self->list.entries[i].point, self->top);
+        const char *path = mountinfo_below(self->list.entries[i].point, self->top);
 
         if (path != NULL && configured(self, path) != NULL)
             return true;
@@ -267,7 +179,7 @@ static bool is_mounted(const struct mounts *self)
     return false;
 }
 
-static bool has_point(const struct list *list, const char *point)
+static bool has_point(const struct mountinfo *list, const char *point)
 {
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->entries[i].point, point) == 0)
@@ -288,10 +200,8 @@ static bool ends_like_destination(const struct mounts *self, const char *point)
  * when the runtime used it. Then its mounts are there, in nobody's list but the process's. */
 static int check_elsewhere(const struct mounts *self)
 {
-    cleanup_list struct list own = {0};
-    cleanup_close int process = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int result =
-        process >= 0 ? read_list(process, &own, self->err) : error_set(self->err, errno, "open /proc/self");
+    cleanup_mountinfo struct mountinfo own = {0};
+    int result = mountinfo_read_own(&own, self->err);
 
     for (size_t i = 0; i < self->list.count && result == 0; i++) {
         const char *point = self->list.entries[i].point;
@@ -310,7 +220,7 @@ static int check_list(struct mounts *self)
     int result = 0;
 
     for (size_t i = 0; i < self->list.count && result == 0; i++) {
-        const char *path = below(self->list.entries[i].point, self->top);
+        const char *path = mountinfo_below(self->list.entries[i].point, self->top);
 
         if (path != NULL)
             result = judge_entry(self, &self->list.entries[i], path);
@@ -369,9 +279,9 @@ int mounts_check(pid_t pid, int pidfd, const json_t *config, int bundle, const s
     if (root < 0)
         return error_set(err, errno, "open the root of the container's process");
     self.root = root;
-    result = read_list(process, &self.list, err);
+    result = mountinfo_read(process, &self.list, err);
     if (result == 0)
         result = check_list(&self);
-    cleanup_list_at(&self.list);
+    mountinfo_free(&self.list);
     return result;
 }

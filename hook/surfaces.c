@@ -89,23 +89,6 @@ int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search)
     return device != NULL ? devices_refuse(what, device, self->err) : 0;
 }
 
-void surfaces_unescape(char *text)
-{
-    char *to = text;
-
-    for (const char *from = text; *from != '\0';) {
-        unsigned octal = 0;
-
-        if (from[0] == '\\' && sscanf(from + 1, "%3o", &octal) == 1) {
-            *to++ = (char)octal;
-            from += strlen("\\040");
-        } else {
-            *to++ = *from++;
-        }
-    }
-    *to = '\0';
-}
-
 /* A mount of the host at `point`, which the container gets along with a directory above it. */
 static int check_submount(struct surfaces *self, const char *point, const char *what)
 {
@@ -134,29 +117,16 @@ int surfaces_path(int fd, char *ret_path, const char *what, struct error *err)
 /* Checks every mount below the canonical path `top`. */
 static int check_submounts(struct surfaces *self, const char *top, const char *what)
 {
-    cleanup_file FILE *list = fopen("/proc/self/mountinfo", "re");
-    cleanup_free char *line = NULL;
-    size_t size = 0;
-    size_t length = strlen(top);
+    int result = self->own.text == NULL ? mountinfo_read_own(&self->own, self->err) : 0;
 
-    if (list == NULL)
-        return error_set(self->err, errno, "open /proc/self/mountinfo");
-    while (getline(&line, &size, list) > 0) {
-        int start = 0;
-        int end = 0;
-        int result = 0;
+    for (size_t i = 0; i < self->own.count && result == 0; i++) {
+        const char *point = self->own.entries[i].point;
+        const char *tail = mountinfo_below(point, top);
 
-        /* id, parent, major:minor, root, mount point (proc_pid_mountinfo(5)) */
-        if (sscanf(line, "%*s %*s %*s %*s %n%*s%n", &start, &end) != 0 || end <= start)
-            return error_set(self->err, 0, "read /proc/self/mountinfo: not in the form that is known");
-        line[end] = '\0';
-        surfaces_unescape(line + start);
-        if (strncmp(line + start, top, length) == 0 && line[start + (int)length] == '/')
-            result = check_submount(self, line + start, what);
-        if (result < 0)
-            return result;
+        if (tail != NULL && tail[0] != '\0')
+            result = check_submount(self, point, what);
     }
-    return ferror(list) ? error_set(self->err, errno, "read /proc/self/mountinfo") : 0;
+    return result;
 }
 
 static bool is_directory(int fd)
@@ -255,5 +225,6 @@ int surfaces_check(const json_t *config, int bundle, const struct policy_role *r
         result = check_source(&self, root, "the root file system", false);
     for (size_t i = 0; i < json_array_size(mounts) && result == 0; i++)
         result = check_mount(&self, config, json_array_get(mounts, i));
+    mountinfo_free(&self.own);
     return result;
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "hook/mountinfo.h"
 #include "hook/sockets.h"
 #include "policy/policy.h"
 
@@ -23,7 +24,8 @@ struct surfaces { /* what every judgement needs */
     int bundle;
     const struct policy_role *role;
     const struct sockets *sockets;
-    size_t budget; /* for walks: hook/walk.h */
+    struct mountinfo own; /* the host's mounts, from when they are first needed */
+    size_t budget;        /* for walks: hook/walk.h */
     struct error *err;
 };
 
@@ -37,6 +39,3 @@ int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search)
 
 /* The path of what the descriptor is, PATH_MAX bytes at most. */
 int surfaces_path(int fd, char *ret_path, const char *what, struct error *err);
-
-/* Undoes the octal escapes (\040) of mountinfo, in place. */
-void surfaces_unescape(char *text);

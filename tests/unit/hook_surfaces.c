@@ -767,8 +767,6 @@ static void make_root(void)
 
 Test(surfaces, what_is_mounted)
 {
-    cleanup_close int fd = -1;
-
     make_root();
     make_directory(WORK "/engine");
     make_directory(WORK "/engine/deep");

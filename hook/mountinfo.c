@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/mountinfo.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { SIZE_MAX_READ = 32 * 1024 * 1024 }; /* fs.mount-max is 100000 */
+
+static bool is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
+/* Undoes the octal escapes (\040), in place. */
+static void unescape(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from != '\0';) {
+        if (from[0] == '\\' && is_octal(from[1]) && is_octal(from[2]) && is_octal(from[3])) {
+            *to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
+            from += strlen("\\040");
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+static bool parse_number(const char *text, int *ret)
+{
+    char *end = NULL;
+
+    *ret = (int)strtol(text, &end, 10);
+    return end != text && *end == '\0';
+}
+
+/* Cuts the line into the fields of the entry: id, parent, major:minor, root, mount point, options, optional
+ * fields up to a dash, type. */
+static bool parse_line(char *line, struct mountinfo_entry *entry)
+{
+    char *fields[6];
+    char *next = line;
+    const char *word = NULL;
+
+    for (size_t i = 0; i < array_size(fields); i++) {
+        fields[i] = strsep(&next, " ");
+        if (fields[i] == NULL)
+            return false;
+    }
+    do {
+        word = strsep(&next, " ");
+    } while (word != NULL && strcmp(word, "-") != 0);
+    unescape(fields[4]);
+    entry->device = fields[2];
+    entry->point = fields[4];
+    entry->type = strsep(&next, " ");
+    return entry->type != NULL && parse_number(fields[0], &entry->id) &&
+           parse_number(fields[1], &entry->parent);
+}
+
+static int parse(struct mountinfo *list, struct error *err)
+{
+    char *next = list->text;
+    size_t lines = 0;
+
+    for (const char *at = next; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    list->entries = calloc(lines + 1, sizeof(*list->entries));
+    if (list->entries == NULL)
+        return error_set(err, ENOMEM, "read mountinfo");
+    for (; list->count < lines; list->count++)
+        if (!parse_line(strsep(&next, "\n"), &list->entries[list->count]))
+            return error_set(err, 0, "read mountinfo: not in the form that is known");
+    return 0;
+}
+
+int mountinfo_read(int process, struct mountinfo *ret, struct error *err)
+{
+    cleanup_close int fd = openat(process, "mountinfo", O_RDONLY | O_CLOEXEC);
+    size_t length = 0;
+    int result = 0;
+
+    if (fd < 0)
+        return error_set(err, errno, "open mountinfo");
+    result = file_read_fd(fd, "mountinfo", SIZE_MAX_READ, &ret->text, &length, err);
+    return result < 0 ? result : parse(ret, err);
+}
+
+int mountinfo_read_own(struct mountinfo *ret, struct error *err)
+{
+    cleanup_close int process = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    return process >= 0 ? mountinfo_read(process, ret, err) : error_set(err, errno, "open /proc/self");
+}
+
+void mountinfo_free(const struct mountinfo *list)
+{
+    free(list->text);
+    free(list->entries);
+}
+
+const char *mountinfo_below(const char *path, const char *directory)
+{
+    size_t length = strcmp(directory, "/") == 0 ? 0 : strlen(directory);
+
+    if (strncmp(path, directory, length) != 0)
+        return NULL;
+    return path[length] == '\0' || path[length] == '/' ? path + length : NULL;
+}
