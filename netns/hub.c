@@ -8,13 +8,16 @@
 #include "netns/namespace.h"
 #include "netns/netlink.h"
 #include "netns/pin.h"
+#include "netns/route.h"
 #include "netns/uplink.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* What stays the same for a hub's whole life, as text for its `lo` and for the administrator. */
 static void identity(const struct policy *policy, char text[LINK_ALIAS_SIZE])
@@ -70,10 +73,20 @@ static int set_sysctls(struct error *err)
     return result;
 }
 
-static int write_identity(const struct policy *policy, struct error *err)
+/* What `lo` is for: it says whose hub this is, and it stands for every member that is not there. A hub has no
+ * address to tell from that a member is gone, so who calls one would hang until its timeout; routed to `lo`
+ * the call comes by the forward chain, which refuses it at once (netns/hub_rules.c). A present member's own
+ * route is longer. And a source that is not there is none: its reverse path is `lo`. */
+static int prepare_loopback(const struct policy *policy, struct error *err)
 {
     cleanup_netlink struct netlink *netlink = NULL;
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    const struct route absent = {.family = AF_INET,
+                                 .type = RTN_UNICAST,
+                                 .table = RT_TABLE_MAIN,
+                                 .destination = policy->subnet,
+                                 .prefix = (uint8_t)policy->prefix,
+                                 .index = LINK_LOOPBACK};
     char text[LINK_ALIAS_SIZE];
     int result = netlink_open(NETLINK_ROUTE, &netlink, err);
 
@@ -81,6 +94,8 @@ static int write_identity(const struct policy *policy, struct error *err)
         return result;
     identity(policy, text);
     link_add_alias(batch, LINK_LOOPBACK, text);
+    link_add_loopback_up(batch);
+    route_add(batch, NLM_F_EXCL, &absent, "add route for absent members");
     return netlink_send(netlink, batch, NULL, err);
 }
 
@@ -114,7 +129,7 @@ static int build_hub(void *data, struct error *err)
         return hub;
     result = set_sysctls(err);
     if (result == 0)
-        result = write_identity(policy, err);
+        result = prepare_loopback(policy, err);
     if (result == 0)
         result = install_rules(policy, err);
     if (result == 0 && uplink_needed(policy))

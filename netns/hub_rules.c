@@ -38,7 +38,8 @@ static void add_base_chains(const struct nft_table *table)
 
 static void add_base_rules(const struct nft_table *table, const char *name)
 {
-    nft_rule(table, "forward", nft_ipv4(), nft_unfragmented(), nft_jump(name));
+    /* `lo` is where absent members are routed: nothing may go there, and TCP is told so at once. */
+    nft_rule(table, "forward", nft_ipv4(), nft_unfragmented(), nft_not_oifname("lo"), nft_jump(name));
     nft_rule(table, "forward", nft_count(REFUSED));
     nft_rule(table, "forward", nft_ipv4(), nft_tcp(), nft_reject_tcp());
     nft_rule(table, "output", nft_ipv4(), nft_tcp(), nft_tcp_reset(), nft_accept());

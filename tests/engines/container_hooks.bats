@@ -145,8 +145,8 @@ sealed_by()
     eventually no_hub_links
 }
 
-# That runc runs poststop for the container it failed to start cuts the first one off: closed, not open.
-@test "a second container of the same id, in another state directory, is refused" {
+# runc runs poststop for the container that it failed to start: that is not the end of the first one.
+@test "a second container of the same id, in another state directory, is refused, and the first keeps its link" {
     bundle same agent sleep 600
     hook same createRuntime poststop
     container_start same
@@ -157,6 +157,7 @@ sealed_by()
     [[ $output != *started* ]]
     grep -q same "$WORK/same.hook"
     "$RUNTIME" --root "$WORK/other-root" delete --force same || true
+    [ "$(hub_links)" -eq 1 ]
 }
 
 @test "a fixed address is there again at once when its container restarts" {

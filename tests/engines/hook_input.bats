@@ -9,13 +9,31 @@ setup_file()
 {
     small_stage_up
     bundle c agent /bin/echo started
-    # What waits to be sealed: a process with namespaces of its own.
+    container_waits
+}
+
+# What waits to be sealed: a process with namespaces of its own.
+container_waits()
+{
     unshare --mount --net --pid --ipc --uts --fork --kill-child sleep 600 </dev/null >/dev/null 2>&1 3>&- &
     local parent=$!
     disown
     echo "$parent" >>"$WORK/witnesses"
     eventually pgrep --parent "$parent"
     pgrep --parent "$parent" >"$WORK/c.pid"
+}
+
+# What a runtime does at a container's end: the processes first, then poststop. Another one waits then.
+container_ends()
+{
+    local pid
+    pid=$(<"$WORK/c.pid")
+    kill -KILL "$pid"
+    INPUT=$(state '.status = "stopped" | .pid = 0')
+    run feed
+    [[ $status -eq 0 && -z $output ]] || fail "$output"
+    no_hub_links || fail "poststop left a link"
+    container_waits
 }
 
 teardown_file()
@@ -53,10 +71,18 @@ refused_input()
     [ "$status" -eq 0 ] || fail "$output"
     [ -z "$output" ]
     [ "$(hub_links)" -eq 1 ]
-    INPUT=$(state '.status = "stopped" | .pid = 0')
+    container_ends
+}
+
+@test "poststop leaves the link of a container that lives" {
+    INPUT=$(state)
     run feed
     [ "$status" -eq 0 ] || fail "$output"
-    no_hub_links
+    INPUT=$(state '.status = "stopped"')
+    refused feed
+    says "where process "
+    [ "$(hub_links)" -eq 1 ]
+    container_ends
 }
 
 @test "a state that is empty, truncated or no JSON" {
@@ -143,8 +169,7 @@ env_arguments()
             if ! grep -q INJECTED "$WORK/faults"; then
                 ((occasion > 1)) || fail "$fault was never injected"
                 [[ $status -eq 0 ]] || fail "$output"
-                INPUT=$(state '.status = "stopped"')
-                feed
+                container_ends
                 break
             fi
             [[ $status -eq 1 ]] || fail "$fault at $occasion: status $status: $output"
@@ -167,8 +192,7 @@ env_arguments()
     run feed
     [ "$status" -eq 0 ] || fail "$output"
     [ "$(hub_links)" -eq 1 ]
-    INPUT=$(state '.status = "stopped"')
-    feed
+    container_ends
 }
 
 @test "a hub whose rules are gone" {
@@ -178,8 +202,7 @@ env_arguments()
     "$SALLYPORT" network reload "$NETWORK"
     run feed
     [ "$status" -eq 0 ] || fail "$output"
-    INPUT=$(state '.status = "stopped"')
-    feed
+    container_ends
 }
 
 @test "poststop of a container that nobody knows is no error" {
