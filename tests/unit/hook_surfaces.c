@@ -12,6 +12,7 @@
 #include "hook/walk.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -705,6 +706,13 @@ static bool mount_proc_on_data(void)
     return mount_usual() && mount("proc", ROOT "/data", "proc", 0, NULL) == 0;
 }
 
+/* Where the config says nothing, below something that it allows. */
+static bool mount_proc_below_dev(void)
+{
+    return mount_usual() && mkdir(ROOT "/dev/x", 0755) == 0 &&
+           mount("proc", ROOT "/dev/x", "proc", 0, NULL) == 0;
+}
+
 static bool mount_nothing(void)
 {
     return true;
@@ -793,6 +801,7 @@ Test(surfaces, kernel_file_systems_that_are_mounted)
     expect_mounts(mount_host_proc, NULL, "the host's procfs");
     expect_mounts(mount_host_sysfs, NULL, "the host's sysfs");
     expect_mounts(mount_proc_on_data, NULL, "procfs");
+    expect_mounts(mount_proc_below_dev, NULL, "/dev/x of the container is the host's procfs");
 }
 
 Test(surfaces, mounts_that_are_not_there)
@@ -802,46 +811,71 @@ Test(surfaces, mounts_that_are_not_there)
     expect_mounts(mount_elsewhere, NULL, "outside of its root file system");
 }
 
-/* The process's number alone is nobody's. */
+/* The number is another process's now. */
 Test(surfaces, mounts_of_a_process_that_is_gone)
 {
     struct error err = {0};
-    struct init init = {0};
+    struct init gone = {0};
+    struct init other = {0};
 
     make_root();
-    init = start_init(mount_usual);
-    kill(init.pid, SIGKILL);
-    cr_assert_eq(waitid(P_PIDFD, (id_t)init.pidfd, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
-    cr_assert_lt(check_init(&init, &err), 0);
-    end_init(&init);
+    gone = start_init(mount_usual);
+    other = start_init(mount_usual);
+    cr_assert_eq(check_init(&gone, &err), 0, "%s", err.text);
+    kill(gone.pid, SIGKILL);
+    cr_assert_eq(waitid(P_PIDFD, (id_t)gone.pidfd, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    cr_assert_eq(check_init(&(struct init){.pid = other.pid, .pidfd = gone.pidfd}, &err), -ESRCH, "%s",
+                 err.text);
+    end_init(&gone);
+    end_init(&other);
 }
 
-/* What an attacker changes meanwhile: a mount that moved with its directory is not where the list has it. */
-Test(surfaces, mounts_that_move_while_they_are_looked_at)
+#define SWAPPED WORK "/above/below"
+
+/* Renames a directory below a mounted one for ever, as its owner may: away and back, or exchanged for an
+ * innocent one. The mount on it, which only the container has, goes along. */
+static pid_t start_attacker(unsigned flags)
 {
-    static const char *const NAMES[] = {WORK "/above/below", WORK "/above/moved"};
+    static const char *const NAMES[] = {SWAPPED, WORK "/above/other"};
+    pid_t pid = fork();
+
+    cr_assert_geq(pid, 0);
+    if (pid > 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i = 0;; i = !i)
+        renameat2(AT_FDCWD, NAMES[i], AT_FDCWD, NAMES[!i], flags);
+}
+
+static void expect_refused_whatever_moves(unsigned flags)
+{
     struct error err = {0};
     struct init init = {0};
     pid_t attacker = 0;
 
-    make_root();
-    make_directory(WORK "/engine");
-    make_directory(WORK "/above");
-    make_directory(NAMES[0]);
-    cr_assert_eq(mknod(WORK "/engine/s", S_IFSOCK | 0666, 0), 0);
-    cr_assert_eq(mount(WORK "/engine", NAMES[0], NULL, MS_BIND, NULL), 0);
+    cr_assert_eq(mount(WORK "/engine", SWAPPED, NULL, MS_BIND, NULL), 0);
     data_source = WORK "/above";
     init = start_init(mount_data);
-    cr_assert_eq(umount(NAMES[0]), 0); /* a directory of the attacker's again: only the container has it */
-    attacker = fork();
-    if (attacker == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (int i = 0;; i = !i)
-            rename(NAMES[i], NAMES[!i]);
-    }
-    for (int i = 0; i < 2000; i++)
+    cr_assert_eq(umount(SWAPPED), 0); /* only the container has it from here on */
+    attacker = start_attacker(flags);
+    for (int i = 0; i < 3000; i++)
         cr_assert_lt(check_init(&init, &err), 0, "accepted in round %d", i);
     kill(attacker, SIGKILL);
     waitpid(attacker, NULL, 0);
     end_init(&init);
+}
+
+/* A mount that moved is not where the list has it: neither nothing nor something else in its place counts. */
+Test(surfaces, mounts_that_move_while_they_are_looked_at)
+{
+    make_root();
+    make_directory(WORK "/engine");
+    make_directory(WORK "/above");
+    make_directory(SWAPPED);
+    cr_assert_eq(mknod(WORK "/engine/s", S_IFSOCK | 0666, 0), 0);
+    expect_refused_whatever_moves(RENAME_NOREPLACE);
+    if (access(SWAPPED, F_OK) < 0)
+        cr_assert_eq(rename(WORK "/above/other", SWAPPED), 0);
+    make_directory(WORK "/above/other");
+    expect_refused_whatever_moves(RENAME_EXCHANGE);
 }
