@@ -4,6 +4,7 @@
  * A cleanup variable is initialised where it is declared: -1 or NULL when it owns nothing yet. */
 #pragma once
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,9 +26,16 @@ static inline void cleanup_file_at(FILE **file)
         fclose(*file);
 }
 
+static inline void cleanup_directory_at(DIR **directory)
+{
+    if (*directory != NULL)
+        closedir(*directory);
+}
+
 #define cleanup_close __attribute__((cleanup(cleanup_close_at)))
 #define cleanup_free __attribute__((cleanup(cleanup_free_at)))
 #define cleanup_file __attribute__((cleanup(cleanup_file_at)))
+#define cleanup_directory __attribute__((cleanup(cleanup_directory_at)))
 
 /* Gives the descriptor away: the variable owns nothing afterwards. */
 static inline int take_fd(int *fd)

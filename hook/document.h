@@ -6,15 +6,10 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/json.h"
 
 #include <jansson.h>
 #include <stddef.h>
-
-static inline void cleanup_json_at(json_t **json)
-{
-    json_decref(*json);
-}
-#define cleanup_json __attribute__((cleanup(cleanup_json_at)))
 
 /* Parses an object. `name` stands in messages. *ret is a new reference. An integer beyond the signed 64-bit
  * range becomes a string that document_dump writes back as the same integer. */

@@ -17,13 +17,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-static void cleanup_directory_at(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-#define cleanup_directory __attribute__((cleanup(cleanup_directory_at)))
-
 /* Annotations come from whoever starts the container, and these reach past the config that is checked and
  * edited here: crun(1) takes a filter of its own from run.oci.seccomp_bpf_data and ignores linux.seccomp;
  * runc and crun hand org.systemd.property.* to systemd, DeviceAllow included. */

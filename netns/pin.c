@@ -233,12 +233,6 @@ int pin_remove(const char *network, struct error *err)
     return child_run(remove_pin, (void *)(uintptr_t)network, err);
 }
 
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
 static int open_directory(DIR **ret, struct error *err)
 {
     cleanup_close int fd = openat(find_first()->root, PIN_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -254,7 +248,7 @@ static int open_directory(DIR **ret, struct error *err)
 
 int pin_each(int (*each)(const char *network, void *data), void *data, struct error *err)
 {
-    __attribute__((cleanup(close_directory))) DIR *directory = NULL;
+    cleanup_directory DIR *directory = NULL;
     const struct dirent *entry = NULL;
     int result = open_directory(&directory, err);
 

@@ -40,15 +40,9 @@ static int look_at_process(struct netlink *netlink, int proc, const char *pid, i
     return result;
 }
 
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
 int use_look(struct netlink *netlink, int32_t netnsid, enum use *ret, pid_t *ret_pid, struct error *err)
 {
-    __attribute__((cleanup(close_directory))) DIR *proc = opendir("/proc");
+    cleanup_directory DIR *proc = opendir("/proc");
     const struct dirent *entry = NULL;
     enum use use = USE_NONE;
     pid_t pid = 0;

@@ -21,12 +21,6 @@
 
 static const char suffix[] = ".json";
 
-static void cleanup_directory_at(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
 static void cleanup_policy_at(struct policy *policy)
 {
     policy_free(policy);
@@ -180,7 +174,7 @@ static int check_file(int fd, const char *directory, const char *file, const str
 
 static int check_directory(int fd, const char *directory, const struct policy *policy, struct error *err)
 {
-    __attribute__((cleanup(cleanup_directory_at))) DIR *stream = NULL;
+    cleanup_directory DIR *stream = NULL;
     int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
     if (duplicate < 0)

@@ -9,19 +9,13 @@
 #include "seccomp/seccomp.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "seccomp/allowlist.h"
 #include "seccomp/filter.h"
 #include "seccomp/profile.h"
 
 #include <errno.h>
 #include <string.h>
-
-static void cleanup_json_at(json_t **json)
-{
-    json_decref(*json);
-}
-
-#define cleanup_json __attribute__((cleanup(cleanup_json_at)))
 
 static void cleanup_rules_at(struct profile_rules *rules)
 {

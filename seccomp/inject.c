@@ -21,14 +21,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-static void cleanup_directory_at(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
-#define cleanup_directory __attribute__((cleanup(cleanup_directory_at)))
-
 /* A call whose return value must be 0. Also a positive one is a failure: seccomp(2) with TSYNC returns the id
  * of a thread that has other filters. */
 static int call_for_zero(struct remote *remote, const char *name, long number,
