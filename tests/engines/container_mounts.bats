@@ -189,6 +189,46 @@ feed"
     says started
 }
 
+@test "a directory that only another user may read" {
+    mkdir -p "$WORK/home/project/private"
+    chown -R 1000:1000 "$WORK/home"
+    chmod -R 700 "$WORK/home"
+    bundle c agent /bin/echo started
+    data "$WORK/home/project"
+    hook c createRuntime
+    run container_run c
+    [ "$status" -eq 0 ]
+    says started
+    container_delete c
+    unshare --net python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' \
+        "$WORK/home/project/private/s"
+    ln -sfn "$WORK/home/project" "$WORK/link"
+    configure c --arg source "$WORK/link" '.mounts[-1].source = $source | del(.hooks)'
+    hook c createRuntime
+    first_hook /bin/ln -sfn "$WORK/harmless" "$WORK/link"
+    rm -f "$WORK/c.hook"
+    mount_refused "what is mounted on /data of the container holds the socket private/s"
+}
+
+@test "a container with a user namespace" {
+    bundle c agent /bin/echo started
+    data "$WORK/harmless"
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$(dirname "$BATS_FILE_TMPDIR")"
+    configure c '.linux.namespaces += [{type: "user"}]
+        | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+        | .linux.gidMappings = .linux.uidMappings'
+    hook c createRuntime
+    run container_run c
+    container_delete c
+    [[ $status -eq 0 && $output == *started* ]] || fail "$output $(cat "$WORK/c.hook" 2>/dev/null)"
+    ln -sfn "$WORK/engine" "$WORK/link"
+    configure c --arg source "$WORK/link" '.mounts[-1].source = $source | del(.hooks)'
+    hook c createRuntime
+    first_hook /bin/ln -sfn "$WORK/harmless" "$WORK/link"
+    rm -f "$WORK/c.hook"
+    mount_refused "what is mounted on /data of the container holds the socket e.sock"
+}
+
 @test "a socket that the policy tolerates is found and let through" {
     policy_write "$NETWORK" ".roles.agent.sockets = [\"$WORK/engine/e.sock\"]"
     "$SALLYPORT" network reload "$NETWORK"
