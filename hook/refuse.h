@@ -12,9 +12,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Refuses by config: the host's network or pid namespace, capabilities that cannot be contained, shared
+/* Refuses by config: namespaces of the host, capabilities that cannot be contained, shared
  * surfaces (hook/surfaces.h), network devices of the host. `bundle` is the bundle's directory. */
 int refuse_config(const json_t *config, int bundle, const struct policy_role *role, struct error *err);
+
+/* What a root in the container could do that is the host's root, because it has no user namespace or one that
+ * maps to it: capabilities that cannot be contained, and a writable /proc/sys. refuse_config asks by the
+ * config's mappings. */
+int refuse_host_root(const json_t *config, struct error *err);
 
 /* CAP_NET_ADMIN in a config that nobody edited: with it no wall holds (fact 4), and a hook cannot take it
  * away. */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who else is in a namespace: a scan of /proc. */
+#include "hook/process.h"
+
+#include "base/cleanup.h"
+#include "hook/refuse.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int process_stat_namespace(const char *process, const char *kind, struct stat *ret)
+{
+    char path[3 * NAME_MAX];
+
+    snprintf(path, sizeof(path), "/proc/%s/ns/%s", process, kind);
+    return stat(path, ret) == 0 ? 0 : -errno;
+}
+
+struct scan { /* who is in a namespace */
+    const char *kind;
+    struct stat wanted;
+    struct stat network;
+    bool others;
+    bool other_network;
+};
+
+static bool same_namespace(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Looks at one thread ("PID/task/TID"). One that ended meanwhile is nobody. */
+static int scan_thread(struct scan *scan, const char *thread)
+{
+    struct stat st;
+    int result = process_stat_namespace(thread, scan->kind, &st);
+
+    if (result == 0 && same_namespace(&st, &scan->wanted)) {
+        scan->others = true;
+        result = process_stat_namespace(thread, "net", &st);
+        if (result == 0 && !same_namespace(&st, &scan->network))
+            scan->other_network = true;
+    }
+    /* A process that root with CAP_SYS_PTRACE may not look at is guarded by the machine, not a container's.
+     */
+    return result == -ENOENT || result == -ESRCH || result == -EACCES ? 0 : result;
+}
+
+/* Looks at every thread of the process: its first one may have ended, and shows no namespaces then, while
+ * others run on; and each may be in namespaces of its own. */
+static int scan_process(struct scan *scan, const char *process)
+{
+    cleanup_directory DIR *tasks = NULL;
+    const struct dirent *entry = NULL;
+    char path[NAME_MAX + 32];
+    int result = 0;
+
+    snprintf(path, sizeof(path), "/proc/%s/task", process);
+    tasks = opendir(path);
+    if (tasks == NULL)
+        return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+    for (errno = 0; result == 0 && (entry = readdir(tasks)) != NULL; errno = 0) {
+        char thread[2 * NAME_MAX + 32];
+
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        snprintf(thread, sizeof(thread), "%s/task/%s", process, entry->d_name);
+        result = scan_thread(scan, thread);
+    }
+    return result < 0 || errno == ENOENT || errno == ESRCH ? result : -errno;
+}
+
+int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bool *ret_other_network,
+                               struct error *err)
+{
+    cleanup_directory DIR *proc = opendir("/proc");
+    const struct dirent *entry = NULL;
+    struct scan scan = {.kind = kind};
+    char own[16];
+
+    snprintf(own, sizeof(own), "%d", (int)pid);
+    if (proc == NULL)
+        return error_set(err, errno, "open /proc");
+    if (process_stat_namespace(own, kind, &scan.wanted) < 0 ||
+        process_stat_namespace(own, "net", &scan.network) < 0)
+        return error_set(err, ESRCH, "read the namespaces of process %s", own);
+    for (errno = 0; (entry = readdir(proc)) != NULL; errno = 0) {
+        int result = 0;
+
+        if (!isdigit((unsigned char)entry->d_name[0]) || strcmp(entry->d_name, own) == 0)
+            continue;
+        result = scan_process(&scan, entry->d_name);
+        if (result < 0)
+            return error_set(err, -result, "read the namespaces of process %s", entry->d_name);
+    }
+    if (errno != 0)
+        return error_set(err, errno, "read /proc");
+    *ret_others = scan.others;
+    *ret_other_network = scan.other_network;
+    return 0;
+}
