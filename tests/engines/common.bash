@@ -243,6 +243,11 @@ container_start()
 
 container_delete()
 {
+    # Who lives on in its network keeps its link.
+    if [[ -e $WORK/$1.witnesses ]]; then
+        xargs kill -KILL 2>/dev/null <"$WORK/$1.witnesses" || true
+        rm "$WORK/$1.witnesses"
+    fi
     "$RUNTIME" delete --force "$1" 2>/dev/null || true
 }
 
@@ -296,12 +301,13 @@ hub()
 # and waits until it says "ready"; what it prints is in $WORK/NAME.seen.
 witness()
 {
-    local name=$1 enter=()
+    local name=$1 container=$2 enter=()
     # Not network_of: $! has to be the witness, not a shell around it.
-    [[ -z $2 ]] || enter=(nsenter --target "$(<"$WORK/$2.pid")" --net)
+    [[ -z $container ]] || enter=(nsenter --target "$(<"$WORK/$container.pid")" --net)
     shift 2
     "${enter[@]}" "$@" </dev/null >"$WORK/$name.seen" 2>&1 3>&- &
     echo $! >>"$WORK/witnesses"
+    [[ -z $container ]] || echo $! >>"$WORK/$container.witnesses"
     disown
     eventually grep -q ready "$WORK/$name.seen" || fail "$name: $(cat "$WORK/$name.seen")"
 }
