@@ -8,6 +8,7 @@
 #include "netns/link.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
+#include "netns/pin.h"
 #include "netns/route.h"
 
 #include <fcntl.h>
@@ -114,10 +115,9 @@ int main(int argc, char **argv)
         return 0;
     snprintf(path, sizeof(path), "/proc/%s/ns/net", argv[1]);
     member = open(path, O_RDONLY | O_CLOEXEC);
-    snprintf(path, sizeof(path), "/run/netns/sallyport-%s", argv[2]);
-    hub = open(path, O_RDONLY | O_CLOEXEC);
+    hub = pin_open(argv[2], &err);
     if (member < 0 || hub < 0) {
-        perror(path);
+        fprintf(stderr, "floor: no member at %s, or no hub: %s\n", path, err.text);
         return 1;
     }
     attach(member, hub, FIRST + (uint32_t)atoi(argv[3]));
