@@ -185,3 +185,15 @@ member_is_refused_at_once()
     run inside gateway /probe tcp "$HOST" 2222 --source-port 9119
     [ "$status" -eq 1 ]
 }
+
+@test "network show has the members, their roles, ids and traffic, and what was refused" {
+    refused_at_once tcp "$GATEWAY" 9000
+    "$SALLYPORT" network show "$NETWORK" --json | jq -e --arg address "$(address_of agent)" --arg gateway "$GATEWAY" '
+        .refused.packets > 0 and
+        ([.members[] | select(.id == "agent" and .role == "agent" and .address == $address and .up and
+            .sent.packets > 0 and .received.bytes > 0)] | length) == 1 and
+        ([.members[] | select(.id == "gateway" and .role == "gateway" and .address == $gateway)] | length) == 1'
+    run "$SALLYPORT" network show "$NETWORK"
+    says "$(address_of agent)"
+    says "refused by the hub: "
+}

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The administrator's command: networks made, shown, reloaded and taken down; wrong words end in one line.
+
+source "$BATS_TEST_DIRNAME/common.bash"
+
+setup()
+{
+    mkdir -p "$POLICIES"
+    policy_text >"$POLICIES/$NETWORK.json"
+    chmod 0644 "$POLICIES/$NETWORK.json"
+}
+
+teardown()
+{
+    rm -f "$POLICIES"/*.json
+    "$SALLYPORT" network down "$NETWORK"
+}
+
+# changed FILTER: the policy file rewritten by jq.
+changed()
+{
+    policy_text | jq "$1" >"$POLICIES/$NETWORK.json"
+}
+
+@test "up makes hub and uplink, twice is once, down leaves nothing" {
+    "$SALLYPORT" network up "$NETWORK"
+    "$SALLYPORT" network up "$NETWORK"
+    ip link show "$UPLINK"
+    ip netns exec "sallyport-$NETWORK" ip link show sp0ad10002
+    nft list table inet "sallyport-$NETWORK"
+    "$SALLYPORT" network down "$NETWORK"
+    run ip link show "$UPLINK"
+    [ "$status" -ne 0 ]
+    run nft list table inet "sallyport-$NETWORK"
+    [ "$status" -ne 0 ]
+    [[ ! -e /run/netns/sallyport-$NETWORK ]]
+    run ip rule show
+    [[ $output != *10.209.0.0* ]] || fail "$output"
+    "$SALLYPORT" network down "$NETWORK"
+}
+
+@test "list names what is up, as text and as JSON" {
+    run "$SALLYPORT" network list
+    [ "$status" -eq 0 ]
+    [[ -z $output ]] || fail "$output"
+    "$SALLYPORT" network up "$NETWORK"
+    run "$SALLYPORT" network list
+    [[ $output == "$NETWORK" ]] || fail "$output"
+    [[ $("$SALLYPORT" network list --json | jq -r '.[]') == "$NETWORK" ]]
+}
+
+@test "show reads the kernel: the host's own end, and whether the policy file is in force" {
+    "$SALLYPORT" network up "$NETWORK"
+    run "$SALLYPORT" network show "$NETWORK"
+    says "10.209.0.2"
+    says "policy: in force"
+    "$SALLYPORT" network show "$NETWORK" --json | jq -e '
+        .network == "hermes" and .refused.packets == 0 and .policy == "in force" and
+        (.members | length) == 1 and .members[0].host and .members[0].up and .members[0].address == "10.209.0.2"'
+    changed '.roles.dashboard.reach = []'
+    run "$SALLYPORT" network show "$NETWORK"
+    says "reload it"
+    "$SALLYPORT" network reload "$NETWORK"
+    run "$SALLYPORT" network show "$NETWORK"
+    says "policy: in force"
+}
+
+@test "what needs the network down and up again is refused by reload" {
+    "$SALLYPORT" network up "$NETWORK"
+    changed '.proxy.address = "10.209.0.9"'
+    refused "$SALLYPORT" network reload "$NETWORK"
+    says "network down $NETWORK"
+}
+
+@test "a network that is not up, or has no policy, or overlaps another" {
+    refused "$SALLYPORT" network show "$NETWORK"
+    says "sallyport network up $NETWORK"
+    refused "$SALLYPORT" network reload "$NETWORK"
+    says "sallyport network up $NETWORK"
+    refused "$SALLYPORT" network up nowhere
+    says "nowhere"
+    policy_text >"$POLICIES/other.json"
+    refused "$SALLYPORT" network up "$NETWORK"
+    says "overlap"
+    rm "$POLICIES/other.json"
+    ip link add spt-lan type veth peer name spt-lan1
+    ip address add 10.209.0.77/16 dev spt-lan
+    ip link set spt-lan up
+    refused "$SALLYPORT" network up "$NETWORK"
+    says "overlaps"
+    ip link delete spt-lan
+    [[ ! -e /run/netns/sallyport-$NETWORK ]]
+}
+
+@test "wrong words end in one line, exit status 1 and where help is found" {
+    refused "$SALLYPORT" frobnicate
+    says "--help"
+    refused "$SALLYPORT" network
+    says "--help"
+    refused "$SALLYPORT" network up
+    says "--help"
+    refused "$SALLYPORT" network up one two
+    refused "$SALLYPORT" network up ../etc
+    says "is not a name"
+    refused "$SALLYPORT" proxy-config haproxy "$NETWORK"
+    says "squid"
+    refused "$SALLYPORT" bundle
+    refused "$SALLYPORT" bundle /nonexistent
+    says "/nonexistent"
+    refused "$SALLYPORT" seccomp-profile more
+}
+
+@test "help and version, of every program and verb" {
+    for words in "$SALLYPORT --help" "$SALLYPORT network --help" "$SALLYPORT bundle --help" \
+        "$SALLYPORT proxy-config --help" "$SALLYPORT seccomp-profile --help" "$HOOK --help"; do
+        # shellcheck disable=SC2086
+        run $words
+        [ "$status" -eq 0 ]
+        says "Usage: sallyport"
+    done
+    run "$SALLYPORT" --version
+    [[ $output =~ ^sallyport\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+    run "$HOOK" --version
+    [[ $output =~ ^sallyport-hook\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+@test "seccomp-profile prints a profile that has the rule, and less of it where asked" {
+    "$SALLYPORT" seccomp-profile >"$WORK/profile.json"
+    "$SALLYPORT" seccomp-profile --nested >"$WORK/nested.json"
+    jq -e '.defaultAction == "SCMP_ACT_ERRNO" and ([.syscalls[] | select(.names | index("socket"))] | length) > 0' \
+        "$WORK/profile.json"
+    setns='[.syscalls[] | select((.names | index("setns")) and .action == "SCMP_ACT_ALLOW")] | length'
+    [[ $(jq "$setns" "$WORK/profile.json") == 0 ]]
+    [[ $(jq "$setns" "$WORK/nested.json") != 0 ]]
+}
+
+@test "output that cannot be written is an error" {
+    refused bash -c "'$SALLYPORT' proxy-config squid $NETWORK >/dev/full"
+    says "No space left"
+    refused bash -c "'$SALLYPORT' network list --json >/dev/full"
+}
