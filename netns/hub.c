@@ -170,14 +170,19 @@ int hub_open(const char *network, struct error *err)
     return hub;
 }
 
+/* Opens a socket of the protocol in the hub; the thread stays where it is. */
+static int open_socket(int netns, int protocol, struct netlink **ret, struct error *err)
+{
+    cleanup_close int own = namespace_open_own(err);
+
+    return own < 0 ? own : netlink_open_in(netns, own, protocol, ret, err);
+}
+
 int hub_check(const struct policy *policy, int netns, struct error *err)
 {
     cleanup_netlink struct netlink *netfilter = NULL;
-    cleanup_close int own = namespace_open_own(err);
-    int result = own;
+    int result = open_socket(netns, NETLINK_NETFILTER, &netfilter, err);
 
-    if (result >= 0)
-        result = netlink_open_in(netns, own, NETLINK_NETFILTER, &netfilter, err);
     if (result < 0)
         return result;
     result = hub_rules_check(netfilter, policy, err);
@@ -200,13 +205,6 @@ int hub_ensure(const struct policy *policy, int host_netns, struct error *err)
                          policy->network);
     result = hub_check(policy, hub, err);
     return result < 0 ? result : take_fd(&hub);
-}
-
-static int open_route(int netns, struct netlink **ret, struct error *err)
-{
-    cleanup_close int own = namespace_open_own(err);
-
-    return own < 0 ? own : netlink_open_in(netns, own, NETLINK_ROUTE, ret, err);
 }
 
 static int refuse_change(const struct policy *policy, const char *is, const char *wanted, struct error *err)
@@ -283,7 +281,7 @@ static int list_members(struct netlink *netlink, struct hub_member **ret_members
 int hub_members(int netns, struct hub_member **ret_members, size_t *ret_count, struct error *err)
 {
     cleanup_netlink struct netlink *netlink = NULL;
-    int result = open_route(netns, &netlink, err);
+    int result = open_socket(netns, NETLINK_ROUTE, &netlink, err);
 
     return result < 0 ? result : list_members(netlink, ret_members, ret_count, err);
 }
@@ -319,11 +317,8 @@ static int check_members(const struct policy *policy, struct netlink *netlink, s
 static int apply(const struct policy *policy, int hub, int host_netns, struct error *err)
 {
     cleanup_netlink struct netlink *netfilter = NULL;
-    cleanup_close int own = namespace_open_own(err);
-    int result = own;
+    int result = open_socket(hub, NETLINK_NETFILTER, &netfilter, err);
 
-    if (result >= 0)
-        result = netlink_open_in(hub, own, NETLINK_NETFILTER, &netfilter, err);
     if (result < 0)
         return result;
     result = hub_rules_install(netfilter, policy, err);
@@ -350,7 +345,7 @@ int hub_reload(const struct policy *policy, int host_netns, struct error *err)
     hub = hub_open(policy->network, err);
     if (hub < 0)
         return hub;
-    result = open_route(hub, &netlink, err);
+    result = open_socket(hub, NETLINK_ROUTE, &netlink, err);
     if (result == 0)
         result = check_identity(policy, netlink, err);
     if (result == 0)
@@ -372,7 +367,7 @@ int hub_remove(const char *network, int host_netns, struct error *err)
         return hub;
     /* The links by hand: a process that is still in the hub would keep it, and them. */
     if (hub >= 0)
-        result = open_route(hub, &netlink, err);
+        result = open_socket(hub, NETLINK_ROUTE, &netlink, err);
     if (result == 0 && hub >= 0)
         result = link_delete_group(netlink, err);
     if (result == 0)
@@ -385,11 +380,8 @@ int hub_remove(const char *network, int host_netns, struct error *err)
 int hub_refused(int netns, uint64_t *ret_packets, uint64_t *ret_bytes, struct error *err)
 {
     cleanup_netlink struct netlink *netfilter = NULL;
-    cleanup_close int own = namespace_open_own(err);
-    int result = own;
+    int result = open_socket(netns, NETLINK_NETFILTER, &netfilter, err);
 
-    if (result >= 0)
-        result = netlink_open_in(netns, own, NETLINK_NETFILTER, &netfilter, err);
     return result < 0 ? result : hub_rules_refused(netfilter, ret_packets, ret_bytes, err);
 }
 
