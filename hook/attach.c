@@ -7,13 +7,9 @@
 #include "hook/network.h"
 #include "hook/privileges.h"
 #include "hook/refuse.h"
-#include "netns/hub.h"
 #include "netns/member.h"
 #include "netns/namespace.h"
 #include "seccomp/seccomp.h"
-
-#include <errno.h>
-#include <string.h>
 
 struct target { /* the container's process, opened once */
     int pidfd;

@@ -346,14 +346,6 @@ int link_notice_carrier(struct netlink *netlink, const char *name, struct error 
     return carrier.data != 0 ? 0 : error_set(err, ENETDOWN, "ask link %s for its carrier", name);
 }
 
-bool link_has_altname(const struct link *link, const char *altname)
-{
-    for (size_t i = 0; i < link->altnames_count; i++)
-        if (strcmp(link->altnames[i], altname) == 0)
-            return true;
-    return false;
-}
-
 void link_add_up(struct netlink_batch *batch, int index, const char *alias)
 {
     struct ifinfomsg header = {.ifi_family = AF_UNSPEC,

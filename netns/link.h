@@ -106,8 +106,6 @@ int link_delete_group(struct netlink *netlink, struct error *err);
  * given to send: the first connection of a container would wait a second for its second attempt. */
 int link_notice_carrier(struct netlink *netlink, const char *name, struct error *err);
 
-bool link_has_altname(const struct link *link, const char *altname);
-
 /* Requests for a batch. */
 void link_add_up(struct netlink_batch *batch, int index, const char *alias); /* without ARP; alias or NULL */
 void link_add_loopback_up(struct netlink_batch *batch);

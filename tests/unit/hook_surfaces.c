@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WORK "/run/work" /* where a test makes what it needs */
+#define WORK "/run/area" /* where a test makes what it needs */
 
 static int bundle = -1;
 
@@ -141,7 +141,7 @@ Test(surfaces, directories_above_an_engine)
                                         "/run",
                                         "/run/",
                                         "/run/.",
-                                        "/run/work/..",
+                                        "/run/area/..",
                                         "/var/run",
                                         "/proc/1/../../run",
                                         "/tmp",
@@ -254,7 +254,7 @@ Test(surfaces, kernel_file_systems)
         {"/sys/kernel", "sysfs"},
         {"/sys/kernel/uevent_helper", "sysfs"},
         {"/proc/self/ns/net", "nsfs"},
-        {"/run/work/cgroup", "cgroup"},
+        {"/run/area/cgroup", "cgroup"},
     };
 
     make_directory(WORK "/cgroup");
