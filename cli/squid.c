@@ -47,6 +47,24 @@ static const char *const forbidden_v6[] = {
     "2002::/16", /* 6to4: an IPv4 address of any kind inside */
 };
 
+/* On the host the proxy is a service like others. In a container it is the container's only program, starts
+ * as squid's own user (root's pipes cannot be opened after it changed the user) and its engine collects what
+ * it prints. */
+static void write_files(FILE *out, const struct policy *policy)
+{
+    if (policy->proxy_at == POLICY_PROXY_AT_MEMBER)
+        fputs("pid_filename none\n"
+              "access_log stdio:/dev/stdout squid\n"
+              "cache_log /dev/stderr\n",
+              out);
+    else
+        fprintf(out,
+                "pid_filename /run/sallyport-squid-%s.pid\n"
+                "access_log stdio:/var/log/squid/sallyport-%s.access squid\n"
+                "cache_log /var/log/squid/sallyport-%s.cache\n",
+                policy->network, policy->network, policy->network);
+}
+
 static void write_process(FILE *out, const struct policy *policy)
 {
     char address[16];
@@ -56,19 +74,18 @@ static void write_process(FILE *out, const struct policy *policy)
             "# Written by `sallyport proxy-config squid %s`: change the policy, not this file.\n"
             "\n"
             "http_port %s:%u\n"
-            "visible_hostname sallyport-%s\n"
-            "pid_filename /run/sallyport-squid-%s.pid\n"
-            "access_log stdio:/var/log/squid/sallyport-%s.access squid\n"
-            "cache_log /var/log/squid/sallyport-%s.cache\n"
-            "coredump_dir none\n"
-            "workers 1\n"
-            "shutdown_lifetime 1 second\n"
-            "pinger_enable off\n"
-            "# No member can use up what all need: a tunnel takes two of squid's descriptors.\n"
-            "client_ip_max_connections 512\n"
-            "\n",
+            "visible_hostname sallyport-%s\n",
             policy->network, policy->network, policy_format_address(policy->proxy_address, address),
-            policy->proxy_port, policy->network, policy->network, policy->network, policy->network);
+            policy->proxy_port, policy->network);
+    write_files(out, policy);
+    fputs("coredump_dir none\n"
+          "workers 1\n"
+          "shutdown_lifetime 1 second\n"
+          "pinger_enable off\n"
+          "# No member can use up what all need: a tunnel takes two of squid's descriptors.\n"
+          "client_ip_max_connections 512\n"
+          "\n",
+          out);
 }
 
 static void write_privacy(FILE *out)

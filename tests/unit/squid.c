@@ -40,8 +40,8 @@ static char *config_of(const char *json)
     return text;
 }
 
-/* The lines of `text` that begin with `start`, which is replaced by what is returned. */
-static char *lines_with(char *text, const char *start)
+/* The lines of `text` that begin with `start`, or those that do not. Frees `text`. */
+static char *select_lines(char *text, const char *start, bool with)
 {
     char *kept = strdup(text);
     char *end = kept;
@@ -49,12 +49,22 @@ static char *lines_with(char *text, const char *start)
     for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
         size_t length = (size_t)(strchr(line, '\n') + 1 - line);
 
-        if (strncmp(line, start, strlen(start)) == 0)
+        if ((strncmp(line, start, strlen(start)) == 0) == with)
             end = mempcpy(end, line, length);
     }
     *end = '\0';
     free(text);
     return kept;
+}
+
+static char *lines_with(char *text, const char *start)
+{
+    return select_lines(text, start, true);
+}
+
+static char *without_lines(char *text, const char *start)
+{
+    return select_lines(text, start, false);
 }
 
 static void expect_lines(const char *json, const char *start, const char *expected)
@@ -73,11 +83,22 @@ Test(squid, the_network_is_in_every_name_and_address)
     expect_lines(AGENT("\"a.b\""), "acl subnet", "acl subnet dst 10.9.0.0/24\n");
 }
 
-Test(squid, it_is_the_same_wherever_the_proxy_is)
+/* In a container squid has no file of its own: its engine collects what it prints. */
+Test(squid, a_member_writes_to_its_output_and_is_the_same_otherwise)
 {
-    cleanup_free char *host = config_of(FRAME("host", "\"a\":{\"addresses\":\"10.9.0.3\"}"));
-    cleanup_free char *member = config_of(FRAME("member", "\"a\":{\"addresses\":\"10.9.0.3\"}"));
+    static const char *const files[] = {"pid_filename ", "access_log ", "cache_log "};
+    static const char *const expected[] = {"pid_filename none\n", "access_log stdio:/dev/stdout squid\n",
+                                           "cache_log /dev/stderr\n"};
+    const char *at_host = FRAME("host", "\"a\":{\"addresses\":\"10.9.0.3\"}");
+    const char *at_member = FRAME("member", "\"a\":{\"addresses\":\"10.9.0.3\"}");
+    cleanup_free char *host = config_of(at_host);
+    cleanup_free char *member = config_of(at_member);
 
+    for (size_t i = 0; i < array_size(files); i++) {
+        expect_lines(at_member, files[i], expected[i]);
+        host = without_lines(host, files[i]);
+        member = without_lines(member, files[i]);
+    }
     cr_expect_str_eq(host, member);
 }
 
