@@ -28,27 +28,27 @@ static const struct {
     {CAP_MAC_OVERRIDE, "MAC_OVERRIDE", "it can lift its own confinement"},
 };
 
-/* Whether a runtime would take the item for the capability. crun asks libcap, which takes numbers ("13",
- * "0xd"), any case and white space behind the name too, so libcap is asked here as well; the prefix may be
- * missing. */
-static bool means(const json_t *item, cap_value_t value)
+/* The capability that a runtime would take the item for, -1 if none. crun asks libcap, which takes numbers
+ * ("13", "0xd"), any case and white space behind the name too, so libcap is asked here as well; the prefix
+ * may be missing. */
+static cap_value_t value_of(const json_t *item)
 {
     const char *name = json_string_value(item);
     char prefixed[64];
     cap_value_t found = -1;
 
     if (name == NULL)
-        return false;
+        return -1;
     if (cap_from_name(name, &found) == 0)
-        return found == value;
+        return found;
     snprintf(prefixed, sizeof(prefixed), "CAP_%s", name);
-    return cap_from_name(prefixed, &found) == 0 && found == value;
+    return cap_from_name(prefixed, &found) == 0 ? found : -1;
 }
 
 static bool is_network(const json_t *item)
 {
     for (size_t i = 0; i < array_size(NETWORK); i++)
-        if (means(item, NETWORK[i]))
+        if (value_of(item) == NETWORK[i])
             return true;
     return false;
 }
@@ -68,6 +68,14 @@ void capabilities_remove_network(json_t *capabilities)
     json_object_foreach(capabilities, key, set) remove_from_set(set);
 }
 
+static bool set_has(const json_t *set, cap_value_t value)
+{
+    for (size_t i = 0; i < json_array_size(set); i++)
+        if (value_of(json_array_get(set, i)) == value)
+            return true;
+    return false;
+}
+
 /* Whether any set holds the capability. */
 static bool holds(const json_t *capabilities, cap_value_t value)
 {
@@ -77,11 +85,29 @@ static bool holds(const json_t *capabilities, cap_value_t value)
 
     json_object_foreach(all, key, set)
     {
-        for (size_t i = 0; i < json_array_size(set); i++)
-            if (means(json_array_get(set, i), value))
-                return true;
+        if (set_has(set, value))
+            return true;
     }
     return false;
+}
+
+void capabilities_restrict(json_t *capabilities, const json_t *limit)
+{
+    const json_t *bounding = json_object_get(limit, "bounding");
+    const char *key = NULL;
+    json_t *set = NULL;
+
+    json_object_foreach(capabilities, key, set)
+    {
+        for (size_t i = json_array_size(set); i > 0; i--) {
+            const json_t *item = json_array_get(set, i - 1);
+
+            /* What is no capability to us might be one to the runtime. */
+            if (value_of(item) < 0 || !set_has(bounding, value_of(item)))
+                json_array_remove(set, i - 1);
+        }
+    }
+    capabilities_remove_network(capabilities);
 }
 
 bool capabilities_have_net_admin(const json_t *capabilities)

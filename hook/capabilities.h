@@ -13,6 +13,11 @@
 /* Removes NET_RAW and NET_ADMIN from every set of `process.capabilities` (may be NULL). */
 void capabilities_remove_network(json_t *capabilities);
 
+/* Removes from every set of `capabilities` (may be NULL) what the bounding set of `limit` (NULL: none) does
+ * not have, and NET_RAW and NET_ADMIN in any case: what a container's own process cannot have, nobody gets
+ * who joins it. */
+void capabilities_restrict(json_t *capabilities, const json_t *limit);
+
 /* Whether any set of `capabilities` (may be NULL) has CAP_NET_ADMIN. */
 bool capabilities_have_net_admin(const json_t *capabilities);
 

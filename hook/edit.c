@@ -14,12 +14,91 @@
 
 static const char HOOK_NAME[] = "/sallyport-hook";
 
+/* Where an administrator may have put the hook. */
+static const char *const STAGES[] = {"prestart", "createRuntime", "poststop"};
+
 static bool is_ours(const json_t *hook)
 {
     const char *path = json_string_value(json_object_get(hook, "path"));
     size_t length = path != NULL ? strlen(path) : 0;
 
     return length >= strlen(HOOK_NAME) && strcmp(path + length - strlen(HOOK_NAME), HOOK_NAME) == 0;
+}
+
+/* Takes the pin of one option, "--network" or "--role". */
+static int take_pin(const char *option, const char *value, char name[POLICY_NAME_SIZE], const char **pin,
+                    struct error *err)
+{
+    if (value == NULL || !policy_name_valid(value))
+        return error_set(err, 0, "config.json: a hook of sallyport's has a wrong %s", option);
+    if (*pin != NULL && strcmp(*pin, value) != 0) {
+        error_set(err, 0, "%s is pinned twice, as `%s` and as `%s`", option, *pin, value);
+        return error_advise(err, "make the runtime and the file in hooks.d agree, or use one of them");
+    }
+    if (*pin == NULL)
+        *pin = strcpy(name, value);
+    return 0;
+}
+
+/* The value of an option that is written "OPTION VALUE" or "OPTION=VALUE" at *at, which is moved to its last
+ * argument; NULL if it is not there. */
+static const char *option_value(const json_t *arguments, const char *option, size_t *at)
+{
+    const char *argument = json_string_value(json_array_get(arguments, *at));
+    size_t length = strlen(option);
+
+    if (argument == NULL || strncmp(argument, option, length) != 0)
+        return NULL;
+    if (argument[length] == '=')
+        return argument + length + 1;
+    return argument[length] == '\0' ? json_string_value(json_array_get(arguments, ++*at)) : NULL;
+}
+
+static int take_pins(const json_t *hook, struct edit_pin *pin, struct error *err)
+{
+    const json_t *arguments = json_object_get(hook, "args");
+    int result = 0;
+
+    for (size_t i = 1; result == 0 && i < json_array_size(arguments); i++) {
+        const char *network = option_value(arguments, "--network", &i);
+        const char *role = network == NULL ? option_value(arguments, "--role", &i) : NULL;
+
+        if (network == NULL && role == NULL)
+            return error_set(err, 0,
+                             "config.json: a hook of sallyport's has arguments other than "
+                             "--network NAME and --role NAME");
+        if (network != NULL)
+            result = take_pin("--network", network, pin->network, &pin->selection.network, err);
+        else
+            result = take_pin("--role", role, pin->role, &pin->selection.role, err);
+    }
+    return result;
+}
+
+int edit_find_pin(const json_t *config, const struct selection *pin, struct edit_pin *ret, struct error *err)
+{
+    const json_t *hooks = json_object_get(config, "hooks");
+    int result = 0;
+
+    *ret = (struct edit_pin){.selection = *pin};
+    for (size_t stage = 0; stage < array_size(STAGES); stage++) {
+        const json_t *list = json_object_get(hooks, STAGES[stage]);
+
+        for (size_t i = 0; result == 0 && i < json_array_size(list); i++)
+            if (is_ours(json_array_get(list, i)))
+                result = take_pins(json_array_get(list, i), ret, err);
+    }
+    return result;
+}
+
+bool edit_has_hook(const json_t *config)
+{
+    const json_t *list = json_object_get(json_object_get(config, "hooks"), "createRuntime");
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (is_ours(json_array_get(list, i)))
+            return true;
+    return false;
 }
 
 static json_t *make_hook(const char *path, const struct selection *pin)
@@ -87,7 +166,8 @@ int edit_config(json_t *config, const struct edit_request *request, struct error
     if (result == 0)
         result = environment_set_proxy(process, request->policy, request->role, err);
     if (result == 0)
-        result = names_mount(config, request->directory, request->directory_path, request->policy, err);
+        result = names_mount(config, request->directory, request->directory_path, request->policy,
+                             request->role, err);
     if (result == 0 && request->hook != NULL)
         result = edit_hooks(config, request, err);
     return result;

@@ -10,6 +10,7 @@
 #include "policy/policy.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct edit_request {
     const struct policy *policy;
@@ -19,6 +20,21 @@ struct edit_request {
     int directory;    /* where hosts and resolv.conf are kept (the bundle); -1: beside the engine's own */
     const char *directory_path; /* absolute path of it */
 };
+
+/* What is pinned for a container: by `pin`, and by hooks of ours that its config has already (a hooks.d file
+ * of the administrator's, or an edit before this one). Two pins that differ are an error: whichever won, one
+ * of them would be overridden.
+ *
+ * *ret->selection points into *ret and into `pin`. */
+struct edit_pin {
+    char network[POLICY_NAME_SIZE];
+    char role[POLICY_NAME_SIZE];
+    struct selection selection;
+};
+int edit_find_pin(const json_t *config, const struct selection *pin, struct edit_pin *ret, struct error *err);
+
+/* Whether the config has a hook of ours in the stage where it attaches. */
+bool edit_has_hook(const json_t *config);
 
 /* Edits the config in place, and writes the hosts and resolv.conf files. */
 int edit_config(json_t *config, const struct edit_request *request, struct error *err);

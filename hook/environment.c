@@ -157,3 +157,25 @@ int environment_set_proxy(json_t *process, const struct policy *policy, const st
         result = set_proxies(env, policy, err);
     return result < 0 ? result : set_exceptions(env, policy, err);
 }
+
+static int copy(json_t *env, const json_t *from, const char *name, struct error *err)
+{
+    long at = find(from, name);
+
+    if (at < 0)
+        return 0;
+    return set(env, name, json_string_value(json_array_get(from, (size_t)at)) + strlen(name) + 1, err);
+}
+
+int environment_copy_proxy(json_t *process, const json_t *from, struct error *err)
+{
+    json_t *env = document_array(process, "env");
+    const json_t *source = json_object_get(from, "env");
+    int result = env == NULL ? error_set(err, 0, "process.env is not an array") : 0;
+
+    for (size_t i = 0; result == 0 && i < array_size(PROXIES); i++)
+        result = copy(env, source, PROXIES[i], err);
+    for (size_t i = 0; result == 0 && i < array_size(EXCEPTIONS); i++)
+        result = copy(env, source, EXCEPTIONS[i], err);
+    return result;
+}

@@ -13,3 +13,7 @@
  * network's own names. A role that does not reach the proxy gets NO_PROXY only. */
 int environment_set_proxy(json_t *process, const struct policy *policy, const struct policy_role *role,
                           struct error *err);
+
+/* Gives `process` the values that `from`, a process which was edited so, has of these variables. What `from`
+ * has not is left as it is. */
+int environment_copy_proxy(json_t *process, const json_t *from, struct error *err);

@@ -201,7 +201,7 @@ static int open_engine_directory(json_t *mounts, int *ret, char *ret_path, struc
 }
 
 static int mount_from(json_t *config, json_t *mounts, int directory, const char *path,
-                      const struct policy *policy, struct error *err)
+                      const struct policy *policy, const struct policy_role *role, struct error *err)
 {
     char hosts[PATH_MAX];
     char resolv[PATH_MAX];
@@ -214,11 +214,13 @@ static int mount_from(json_t *config, json_t *mounts, int directory, const char 
     result = write_files(directory, config, policy, err);
     if (result == 0)
         result = replace_mount(mounts, HOSTS, hosts, err);
-    return result < 0 ? result : replace_mount(mounts, RESOLV, resolv, err);
+    if (result < 0 || role->links == POLICY_LINKS_KEEP)
+        return result;
+    return replace_mount(mounts, RESOLV, resolv, err);
 }
 
 int names_mount(json_t *config, int directory, const char *directory_path, const struct policy *policy,
-                struct error *err)
+                const struct policy_role *role, struct error *err)
 {
     json_t *mounts = document_array(config, "mounts");
     cleanup_close int engine = -1;
@@ -227,10 +229,12 @@ int names_mount(json_t *config, int directory, const char *directory_path, const
 
     if (mounts == NULL)
         return error_set(err, 0, "config.json: mounts is not an array");
+    if (role == &policy->proxy_role)
+        return 0;
     if (directory >= 0)
-        return mount_from(config, mounts, directory, directory_path, policy, err);
+        return mount_from(config, mounts, directory, directory_path, policy, role, err);
     result = open_engine_directory(mounts, &engine, path, err);
     if (result < 0 || engine < 0)
         return result;
-    return mount_from(config, mounts, engine, path, policy, err);
+    return mount_from(config, mounts, engine, path, policy, role, err);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The names that a container knows without DNS: a hosts file of its own (localhost, its hostname, roles with
- * a fixed address, the proxy) and an empty resolv.conf, mounted read-only in the place of the engine's. */
+ * a fixed address, the proxy) and an empty resolv.conf, mounted read-only in the place of the engine's. The
+ * proxy resolves names for everybody and keeps the engine's files; a role that keeps its other links keeps
+ * the engine's resolv.conf. */
 #pragma once
 
 #include "base/error.h"
@@ -15,4 +17,4 @@
  * mounted.
  */
 int names_mount(json_t *config, int directory, const char *directory_path, const struct policy *policy,
-                struct error *err);
+                const struct policy_role *role, struct error *err);

@@ -305,7 +305,7 @@ Test(names, replaces_every_spelling_of_the_mounts)
         cleanup_json json_t *config =
             json_pack("{s:[{s:s, s:s}]}", "mounts", "destination", spelling, "source", "/x");
 
-        cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &err), 0, "%s", err.text);
+        cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s", err.text);
         cr_assert_eq(json_array_size(json_object_get(config, "mounts")), same ? 2 : 3, "`%s`", spelling);
     }
 }
@@ -324,7 +324,7 @@ Test(names, files)
     struct stat st;
     char want[128];
 
-    cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &err), 0, "%s", err.text);
+    cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s", err.text);
     once = dump(config);
     hosts = read_file("sallyport-hosts");
     cr_assert_str_eq(hosts,
@@ -339,7 +339,7 @@ Test(names, files)
     cr_assert_str_eq(last_source(config, "/etc/resolv.conf"), want);
     cr_assert_str_eq(last_source(config, "/data"), "/srv");
     cr_assert_not_null(strstr(once, "\"ro\""));
-    cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &err), 0, "%s", err.text);
+    cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s", err.text);
     twice = dump(config);
     cr_assert_str_eq(once, twice);
 }
@@ -354,7 +354,7 @@ Test(names, hostname_cannot_write_lines)
         cleanup_json json_t *config = json_pack("{s:s}", "hostname", BAD[i]);
         cleanup_free char *hosts = NULL;
 
-        cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &err), 0, "%s", err.text);
+        cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s", err.text);
         hosts = read_file("sallyport-hosts");
         cr_assert_null(strstr(hosts, "127.0.1.1"), "%s", hosts);
         cr_assert_null(strstr(hosts, "203.0.113.9"), "%s", hosts);
@@ -381,7 +381,7 @@ Test(names, engine_directory)
         unlinkat(directory_fd, "sallyport-hosts", 0);
         cr_assert_eq(fchmod(directory_fd, CASES[i].mode), 0);
         cr_assert_eq(fchown(directory_fd, CASES[i].owner, (gid_t)-1), 0);
-        cr_assert_eq(names_mount(config, -1, NULL, &policy, &err), 0, "%s", err.text);
+        cr_assert_eq(names_mount(config, -1, NULL, &policy, &policy.roles[0], &err), 0, "%s", err.text);
         cr_assert_eq(faccessat(directory_fd, "sallyport-hosts", F_OK, 0) == 0, CASES[i].used, "case %zu", i);
         cr_assert_eq(last_source(config, "/etc/hosts") != NULL, CASES[i].used, "case %zu", i);
     }
@@ -403,7 +403,7 @@ Test(names, engine_without_files_or_with_the_hosts)
         struct error err = {0};
         cleanup_json json_t *config = parse(CONFIGS[i]);
 
-        cr_assert_eq(names_mount(config, -1, NULL, &policy, &err), 0, "%s", err.text);
+        cr_assert_eq(names_mount(config, -1, NULL, &policy, &policy.roles[0], &err), 0, "%s", err.text);
         cr_assert_null(last_source(config, "/etc/hosts"), "%s", CONFIGS[i]);
     }
 }

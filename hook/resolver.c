@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/resolver.h"
+
+#include "base/cleanup.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+enum { RESOLVER = 0x7f00000b };
+
+/* Looks through one table of sockets (proc_pid_net(5)): "  sl: ADDRESS:PORT ...", the address in the memory
+ * order of the machine. */
+static int scan(pid_t pid, const char *table, bool *ret, struct error *err)
+{
+    char path[64];
+    char line[512];
+    cleanup_file FILE *file = NULL;
+    unsigned address = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)pid, table);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return error_set(err, errno, "open %s", path);
+    while (fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, " %*u: %8x:", &address) == 1 && ntohl(address) == RESOLVER)
+            *ret = true;
+    return ferror(file) != 0 ? error_set(err, EIO, "read %s", path) : 0;
+}
+
+int resolver_listens(pid_t pid, int pidfd, bool *ret, struct error *err)
+{
+    bool listens = false;
+    int result = scan(pid, "udp", &listens, err);
+
+    if (result == 0)
+        result = scan(pid, "tcp", &listens, err);
+    if (result == 0 && syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
+        result = error_set(err, errno, "look at process %d", (int)pid);
+    if (result == 0)
+        *ret = listens;
+    return result;
+}

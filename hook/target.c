@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/target.h"
+
+#include "base/cleanup.h"
+#include "netns/namespace.h"
+
+int target_open(struct target *target, pid_t pid, struct error *err)
+{
+    int result = namespace_open_own(err);
+
+    if (result < 0)
+        return result;
+    target->host_netns = result;
+    return namespace_open_process(pid, &target->pidfd, &target->netns, err);
+}
+
+void target_close(const struct target *target)
+{
+    cleanup_close_at(&target->pidfd);
+    cleanup_close_at(&target->netns);
+    cleanup_close_at(&target->host_netns);
+    cleanup_close_at(&target->hub);
+}
+
+struct member_request target_member(const struct attach_request *request, const struct target *target)
+{
+    return (struct member_request){
+        .policy = request->policy,
+        .role = request->role,
+        .id = request->state->id,
+        .hub = target->hub,
+        .netns = target->netns,
+        .host_netns = target->host_netns,
+    };
+}
+
+int target_check_role(const struct attach_request *request, const struct member_links *links,
+                      struct error *err)
+{
+    const struct policy_role *has = policy_role_of(request->policy, links->address);
+
+    if (has == request->role)
+        return 0;
+    error_set(err, 0, "the network namespace is already sealed as role `%s`",
+              has != NULL ? has->name : "(none)");
+    return error_advise(err, "give all containers that share it the same network and role");
+}
+
+int target_settle_links(const struct attach_request *request, const struct target *target,
+                        const struct member_links *links, struct error *err)
+{
+    if (links->foreign == 0 || request->role->links == POLICY_LINKS_KEEP)
+        return 0;
+    if (request->role->links == POLICY_LINKS_REMOVE)
+        return member_remove_foreign(target->netns, err);
+    error_set(err, 0, "the engine has put interface %s into the container", links->first_foreign);
+    return error_advise(err, "start it with --network none, or set \"links\": \"remove\" for role `%s`",
+                        request->role->name);
+}
