@@ -24,6 +24,7 @@ static const char USAGE[] =
     "  bundle DIR               edit an OCI bundle for plain runc or crun  [--network N] [--role R]\n"
     "  proxy-config squid NETWORK\n"
     "                           print the proxy's configuration\n"
+    "  publish NETWORK          systemd units for the published ports  [--install|--remove]\n"
     "  seccomp-profile          print a complete seccomp profile  [--nested] [--i386]\n"
     "\n"
     "Policies are in /etc/sallyport/networks.d/NETWORK.json. `sallyport VERB --help` tells more.\n";
@@ -35,6 +36,7 @@ static const struct {
     {"network", verb_network},
     {"bundle", verb_bundle},
     {"proxy-config", verb_proxy_config},
+    {"publish", verb_publish},
     {"seccomp-profile", verb_seccomp_profile},
 };
 
