@@ -10,7 +10,7 @@
 #                                          `sallyport.NETWORK.ROLE` for each link. FILTER is jq's, for daemon.json
 #   docker_restart_daemon DIRECTORY [FILTER]   the daemon alone; with {"live-restore": true} containers live on
 #   docker_down DIRECTORY                  removes all of it; fails, naming it, if something cannot be removed
-#   docker ARGUMENT...                     the distribution's client
+#   docker ARGUMENT...                     the distribution's client, which talks to this daemon
 #   image_busybox NAME [DIRECTORY]         an image with busybox, curl and the probe (as /probe), and the files of
 #                                          DIRECTORY laid over it
 #
@@ -18,15 +18,13 @@
 
 source "${BASH_SOURCE[0]%/*}/internet.bash"
 
+# The distribution's programs first: a newer client may stand in /usr/local/bin, and dockerd finds containerd and runc by
+# PATH. No credentials of whoever runs the tests.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export DOCKER_HOST=unix:///run/docker.sock
-DOCKER_CONFIG_FILE=/etc/docker/daemon.json
+export DOCKER_CONFIG=/run/docker-client
+DOCKER_DAEMON_JSON=/etc/docker/daemon.json
 DOCKER_PID_FILE=/run/docker-tests.pid # dockerd wants /run/docker.pid for itself
-
-docker()
-{
-    # Not the first of PATH: a newer client may stand in /usr/local/bin. No credentials of whoever runs the tests.
-    /usr/bin/docker --config /run/docker-client "$@"
-}
 
 docker_role()
 {
@@ -48,11 +46,11 @@ docker_runtimes()
 docker_write_config()
 {
     local directory=$1 filter=$2
-    mkdir -p "${DOCKER_CONFIG_FILE%/*}"
+    mkdir -p "${DOCKER_DAEMON_JSON%/*}"
     jq -n --arg data "$directory/data" --arg cgroups "$(docker_cgroups "$directory")" \
         --argjson runtimes "$(docker_runtimes "$directory")" \
         '{"data-root": $data, "cgroup-parent": $cgroups, "runtimes": $runtimes}' |
-        jq "$filter" >"$DOCKER_CONFIG_FILE"
+        jq "$filter" >"$DOCKER_DAEMON_JSON"
 }
 
 # docker_cgroups DIRECTORY: cgroups are shared with the real machine; the name is of nobody else's.
@@ -74,9 +72,7 @@ docker_gone()
 docker_start()
 {
     local directory=$1
-    # The distribution's programs, whatever else PATH has: dockerd finds containerd and runc by it.
-    PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/sbin/dockerd \
-        </dev/null >>"$directory/log" 2>&1 3>&- &
+    /usr/sbin/dockerd </dev/null >>"$directory/log" 2>&1 3>&- &
     echo $! >"$DOCKER_PID_FILE"
     disown
     if ! internet_poll 30 docker_answers || docker_gone; then
@@ -101,7 +97,7 @@ docker_up()
         echo "docker: not on a machine of its own; run this with tests/engines/machine" >&2
         return 1
     fi
-    mkdir -p "$1/runtimes" /run/docker-client
+    mkdir -p "$1/runtimes" "$DOCKER_CONFIG"
     chmod 711 "$1"
     docker_write_config "$1" "${2:-.}" || return
     docker_start "$1"
@@ -132,8 +128,8 @@ docker_down()
 {
     local bridge
     if ! docker_gone; then
-        docker ps --quiet --all | xargs --no-run-if-empty /usr/bin/docker rm --force --volumes >/dev/null
-        docker network ls --quiet --filter type=custom | xargs --no-run-if-empty /usr/bin/docker network rm >/dev/null
+        docker ps --quiet --all | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+        docker network ls --quiet --filter type=custom | xargs --no-run-if-empty docker network rm >/dev/null
     fi
     docker_stop
     while read -r bridge; do
@@ -147,7 +143,7 @@ docker_down()
         docker_left "$1" >&2
         return 1
     fi
-    rm -rf --one-file-system "${1:?}/data" "$1/runtimes" /run/docker /run/containerd "$DOCKER_CONFIG_FILE"
+    rm -rf --one-file-system "${1:?}/data" "$1/runtimes" /run/docker /run/containerd "$DOCKER_DAEMON_JSON"
 }
 
 # image_root DIRECTORY: the root file system of image_busybox.
