@@ -3,15 +3,19 @@
 
 #include "base/cleanup.h"
 #include "hook/document.h"
+#include "hook/java_options.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-static const char *const PROXIES[] = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
-                                      "http_proxy", "https_proxy", "all_proxy"};
+/* Yarn from version 2 on reads YARN_HTTPS_PROXY only. */
+static const char *const PROXIES[] = {"HTTP_PROXY",  "HTTPS_PROXY", "ALL_PROXY",       "http_proxy",
+                                      "https_proxy", "all_proxy",   "YARN_HTTPS_PROXY"};
 static const char *const EXCEPTIONS[] = {"NO_PROXY", "no_proxy"};
+static const char JAVA[] = "JAVA_TOOL_OPTIONS";
+static const char NODE[] = "NODE_USE_ENV_PROXY";
 
 /* The index of the last "NAME=..." in the array (the one that a shell would keep), or -1. */
 static long find(const json_t *env, const char *name)
@@ -25,6 +29,14 @@ static long find(const json_t *env, const char *name)
             return (long)i - 1;
     }
     return -1;
+}
+
+/* The value that find finds, NULL if there is none. Borrowed. */
+static const char *get(const json_t *env, const char *name)
+{
+    long at = find(env, name);
+
+    return at < 0 ? NULL : json_string_value(json_array_get(env, (size_t)at)) + strlen(name) + 1;
 }
 
 /* Puts "NAME=value" in the place of the old entry, and removes every earlier one. */
@@ -69,9 +81,7 @@ static int set_proxies(json_t *env, const struct policy *policy, struct error *e
     policy_format_address(policy->proxy_address, address);
     snprintf(value, sizeof(value), "http://%s:%u", address, policy->proxy_port);
     for (size_t i = 0; i < array_size(PROXIES); i++) {
-        long at = find(env, PROXIES[i]);
-        const char *old =
-            at < 0 ? NULL : json_string_value(json_array_get(env, (size_t)at)) + strlen(PROXIES[i]) + 1;
+        const char *old = get(env, PROXIES[i]);
         bool keep = old != NULL && names_proxy(old, address, policy->proxy_port);
         /* Also where it is kept: an earlier duplicate is what getenv(3) would find. */
         int result = set(env, PROXIES[i], keep ? old : value, err);
@@ -127,9 +137,8 @@ static void append_network(char *list, size_t size, const struct policy *policy)
 static int set_exceptions(json_t *env, const struct policy *policy, struct error *err)
 {
     for (size_t i = 0; i < array_size(EXCEPTIONS); i++) {
-        long at = find(env, EXCEPTIONS[i]);
-        const char *old =
-            at < 0 ? "" : json_string_value(json_array_get(env, (size_t)at)) + strlen(EXCEPTIONS[i]) + 1;
+        const char *found = get(env, EXCEPTIONS[i]);
+        const char *old = found != NULL ? found : "";
         size_t size = strlen(old) + POLICY_ROLES_MAX * (POLICY_NAME_SIZE + 17) + 128;
         cleanup_free char *list = malloc(size);
         int result = 0;
@@ -145,6 +154,32 @@ static int set_exceptions(json_t *env, const struct policy *policy, struct error
     return 0;
 }
 
+/* Merges the proxy's options, as `source` has them, into the process's own. */
+static int merge_java(json_t *env, const char *source, struct error *err)
+{
+    const char *old = get(env, JAVA);
+    cleanup_free char *options = NULL;
+    int result = java_options_merge(old != NULL ? old : "", source, &options, err);
+
+    return result < 0 ? result : set(env, JAVA, options, err);
+}
+
+static int set_java(json_t *env, const struct policy *policy, struct error *err)
+{
+    cleanup_free char *options = NULL;
+    int result = java_options_of(policy, &options, err);
+
+    return result < 0 ? result : merge_java(env, options, err);
+}
+
+/* Not a value that is there; but of several, the last. */
+static int set_node(json_t *env, const char *value, struct error *err)
+{
+    const char *old = get(env, NODE);
+
+    return set(env, NODE, old != NULL ? old : value, err);
+}
+
 int environment_set_proxy(json_t *process, const struct policy *policy, const struct policy_role *role,
                           struct error *err)
 {
@@ -153,29 +188,40 @@ int environment_set_proxy(json_t *process, const struct policy *policy, const st
 
     if (env == NULL)
         return error_set(err, 0, "config.json: process.env is not an array");
-    if (role->reach_proxy)
+    if (role == &policy->proxy_role)
+        return 0;
+    if (role->reach_proxy) {
         result = set_proxies(env, policy, err);
+        if (result == 0)
+            result = set_java(env, policy, err);
+        if (result == 0)
+            result = set_node(env, "1", err);
+    }
     return result < 0 ? result : set_exceptions(env, policy, err);
 }
 
 static int copy(json_t *env, const json_t *from, const char *name, struct error *err)
 {
-    long at = find(from, name);
+    const char *value = get(from, name);
 
-    if (at < 0)
-        return 0;
-    return set(env, name, json_string_value(json_array_get(from, (size_t)at)) + strlen(name) + 1, err);
+    return value == NULL ? 0 : set(env, name, value, err);
 }
 
 int environment_copy_proxy(json_t *process, const json_t *from, struct error *err)
 {
     json_t *env = document_array(process, "env");
     const json_t *source = json_object_get(from, "env");
+    const char *java = get(source, JAVA);
+    const char *node = get(source, NODE);
     int result = env == NULL ? error_set(err, 0, "process.env is not an array") : 0;
 
     for (size_t i = 0; result == 0 && i < array_size(PROXIES); i++)
         result = copy(env, source, PROXIES[i], err);
     for (size_t i = 0; result == 0 && i < array_size(EXCEPTIONS); i++)
         result = copy(env, source, EXCEPTIONS[i], err);
+    if (result == 0 && java != NULL)
+        result = merge_java(env, java, err);
+    if (result == 0 && node != NULL)
+        result = set_node(env, node, err);
     return result;
 }

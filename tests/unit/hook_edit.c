@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is changed in a config: capabilities, environment, names, hooks; and that editing twice is editing
- * once, byte for byte, for configs as engines write them. */
+ * What is changed in a config: capabilities, names, hooks (hook_environment.c: the environment); and that
+ * editing twice is editing once, byte for byte, for configs as engines write them. */
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "hook/capabilities.h"
 #include "hook/document.h"
 #include "hook/edit.h"
-#include "hook/environment.h"
 #include "hook/names.h"
 
 #include <criterion/criterion.h>
@@ -27,7 +26,6 @@ static const char POLICY[] =
 
 static struct policy policy;
 static const struct policy_role *agent;
-static const struct policy_role *lonely;
 static char directory[] = "/tmp/sallyport-unit-XXXXXX";
 static int directory_fd = -1;
 
@@ -56,7 +54,6 @@ static void set_up(void)
 
     cr_assert_eq(policy_parse(POLICY, strlen(POLICY), "FILE", "hermes", &policy, &err), 0, "%s", err.text);
     agent = policy_role_find(&policy, "agent");
-    lonely = policy_role_find(&policy, "lonely");
     cr_assert_not_null(mkdtemp(directory));
     cr_assert_eq(chmod(directory, 0755), 0);
     directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -76,7 +73,6 @@ static void tear_down(void)
 }
 
 TestSuite(edit, .init = set_up, .fini = tear_down);
-TestSuite(environment, .init = set_up, .fini = tear_down);
 TestSuite(names, .init = set_up, .fini = tear_down);
 
 Test(capabilities, network_is_removed_from_every_set)
@@ -142,130 +138,7 @@ Test(capabilities, ordinary_are_let_through)
     cr_assert_lt(capabilities_check(json_array_get(json_object_get(capabilities, "bounding"), 0), &err), 0);
 }
 
-/* The last value of NAME in the environment and how many there are. */
-static const char *value_of(const json_t *process, const char *name, unsigned *ret_count)
-{
-    const json_t *env = json_object_get(process, "env");
-    const char *value = NULL;
-
-    *ret_count = 0;
-    for (size_t i = 0; i < json_array_size(env); i++) {
-        const char *entry = json_string_value(json_array_get(env, i));
-
-        if (strncmp(entry, name, strlen(name)) != 0 || entry[strlen(name)] != '=')
-            continue;
-        value = entry + strlen(name) + 1;
-        ++*ret_count;
-    }
-    return value;
-}
-
-static void expect_value(const json_t *process, const char *name, const char *want)
-{
-    unsigned count = 0;
-    const char *got = value_of(process, name, &count);
-
-    cr_assert_eq(count, want != NULL ? 1 : 0, "%s: %u times", name, count);
-    if (want != NULL)
-        cr_assert_str_eq(got, want, "%s=%s", name, got);
-}
-
-#define EXCEPTIONS "localhost,127.0.0.1,::1,gateway,10.209.0.3,lonely,10.209.0.4,10.209.0.0/24"
 #define PROXY_URL "http://10.209.0.2:3128"
-
-Test(environment, proxies)
-{
-    static const struct {
-        const char *env;
-        const char *want; /* of https_proxy */
-    } CASES[] = {
-        {"", PROXY_URL},
-        {"\"https_proxy=\"", PROXY_URL},
-        {"\"https_proxy=http://evil.example:3128\"", PROXY_URL},
-        {"\"https_proxy=http://10.209.0.2:3129\"", PROXY_URL},
-        {"\"https_proxy=http://10.209.0.2:31280\"", PROXY_URL},
-        {"\"https_proxy=http://10.209.0.2:3128.evil.example/\"", PROXY_URL},
-        {"\"https_proxy=http://10.209.0.2:3128@evil.example/\"", PROXY_URL},
-        {"\"https_proxy=http://10.209.0.20:3128\"", PROXY_URL},
-        {"\"https_proxy=http://evil.example/10.209.0.2:3128\"", PROXY_URL},
-        {"\"https_proxy=http://10.209.0.2:3128/\"", "http://10.209.0.2:3128/"},
-        {"\"https_proxy=http://proxy:3128\"", "http://proxy:3128"},
-        {"\"https_proxy=10.209.0.2:3128\"", "10.209.0.2:3128"},
-        {"\"https_proxy=http://a\",\"https_proxy=http://proxy:3128\"", "http://proxy:3128"},
-        {"\"https_proxy=http://proxy:3128\",\"https_proxy=http://a\",\"X=1\",\"https_proxy=b\"", PROXY_URL},
-        {"\"https_proxyx=http://a\",\"https_proxy\"", PROXY_URL},
-    };
-
-    for (size_t i = 0; i < array_size(CASES); i++) {
-        static const char *const OTHERS[] = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy",
-                                             "all_proxy"};
-        struct error err = {0};
-        char text[512];
-        cleanup_json json_t *process = NULL;
-        cleanup_free char *once = NULL;
-        cleanup_free char *twice = NULL;
-
-        snprintf(text, sizeof(text), "{\"env\":[\"PATH=/bin\",%s%s\"HOME=/\"]}", CASES[i].env,
-                 CASES[i].env[0] != '\0' ? "," : "");
-        process = parse(text);
-        cr_assert_eq(environment_set_proxy(process, &policy, agent, &err), 0, "%s", err.text);
-        expect_value(process, "https_proxy", CASES[i].want);
-        for (size_t k = 0; k < array_size(OTHERS); k++)
-            expect_value(process, OTHERS[k], PROXY_URL);
-        expect_value(process, "NO_PROXY", EXCEPTIONS);
-        expect_value(process, "no_proxy", EXCEPTIONS);
-        expect_value(process, "PATH", "/bin");
-        expect_value(process, "HOME", "/");
-        once = dump(process);
-        cr_assert_eq(environment_set_proxy(process, &policy, agent, &err), 0, "%s", err.text);
-        twice = dump(process);
-        cr_assert_str_eq(once, twice);
-    }
-}
-
-Test(environment, exceptions_are_merged)
-{
-    static const struct {
-        const char *old;
-        const char *want;
-    } CASES[] = {
-        {"", EXCEPTIONS},
-        {"a.example", "a.example," EXCEPTIONS},
-        {"127.0.0.1, localhost",
-         "127.0.0.1, localhost,::1,gateway,10.209.0.3,lonely,10.209.0.4,10.209.0.0/24"},
-        {"notlocalhost,gateway.example", "notlocalhost,gateway.example," EXCEPTIONS},
-        {EXCEPTIONS, EXCEPTIONS},
-        {EXCEPTIONS ",z", EXCEPTIONS ",z"},
-        {",,", ",,," EXCEPTIONS},
-    };
-
-    for (size_t i = 0; i < array_size(CASES); i++) {
-        struct error err = {0};
-        char text[512];
-        cleanup_json json_t *process = NULL;
-
-        snprintf(text, sizeof(text), "{\"env\":[\"NO_PROXY=first\",\"NO_PROXY=%s\"]}", CASES[i].old);
-        process = parse(text);
-        cr_assert_eq(environment_set_proxy(process, &policy, agent, &err), 0, "%s", err.text);
-        expect_value(process, "NO_PROXY", CASES[i].want);
-        expect_value(process, "no_proxy", EXCEPTIONS);
-    }
-}
-
-Test(environment, role_without_proxy_and_odd_environments)
-{
-    struct error err = {0};
-    cleanup_json json_t *none = parse("{}");
-    cleanup_json json_t *null = parse("{\"env\":null}");
-    cleanup_json json_t *wrong = parse("{\"env\":{}}");
-
-    cr_assert_eq(environment_set_proxy(none, &policy, lonely, &err), 0, "%s", err.text);
-    expect_value(none, "HTTP_PROXY", NULL);
-    expect_value(none, "NO_PROXY", EXCEPTIONS);
-    cr_assert_eq(environment_set_proxy(null, &policy, agent, &err), 0, "%s", err.text);
-    expect_value(null, "HTTP_PROXY", PROXY_URL);
-    cr_assert_lt(environment_set_proxy(wrong, &policy, agent, &err), 0);
-}
 
 static char *read_file(const char *name)
 {
@@ -305,7 +178,8 @@ Test(names, replaces_every_spelling_of_the_mounts)
         cleanup_json json_t *config =
             json_pack("{s:[{s:s, s:s}]}", "mounts", "destination", spelling, "source", "/x");
 
-        cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s", err.text);
+        cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s",
+                     err.text);
         cr_assert_eq(json_array_size(json_object_get(config, "mounts")), same ? 2 : 3, "`%s`", spelling);
     }
 }
@@ -324,7 +198,8 @@ Test(names, files)
     struct stat st;
     char want[128];
 
-    cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s", err.text);
+    cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s",
+                 err.text);
     once = dump(config);
     hosts = read_file("sallyport-hosts");
     cr_assert_str_eq(hosts,
@@ -339,7 +214,8 @@ Test(names, files)
     cr_assert_str_eq(last_source(config, "/etc/resolv.conf"), want);
     cr_assert_str_eq(last_source(config, "/data"), "/srv");
     cr_assert_not_null(strstr(once, "\"ro\""));
-    cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s", err.text);
+    cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s",
+                 err.text);
     twice = dump(config);
     cr_assert_str_eq(once, twice);
 }
@@ -354,7 +230,8 @@ Test(names, hostname_cannot_write_lines)
         cleanup_json json_t *config = json_pack("{s:s}", "hostname", BAD[i]);
         cleanup_free char *hosts = NULL;
 
-        cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s", err.text);
+        cr_assert_eq(names_mount(config, directory_fd, directory, &policy, &policy.roles[0], &err), 0, "%s",
+                     err.text);
         hosts = read_file("sallyport-hosts");
         cr_assert_null(strstr(hosts, "127.0.1.1"), "%s", hosts);
         cr_assert_null(strstr(hosts, "203.0.113.9"), "%s", hosts);
