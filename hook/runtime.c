@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sallyport-runtime: a thin OCI runtime. It stands where an engine expects runc, changes what has to be
+ * changed for a container to be sealed, and then becomes runc or crun: exit status, streams, terminal and
+ * signals are the runtime's own.
+ *
+ * Theory of operation.
+ *     create, run    the bundle's config.json is edited before the runtime reads it (hook/bundle.h)
+ *     start          the container is looked at for the last time (hook/seal.h)
+ *     exec           the process that joins gets no more than the container has (hook/exec_process.h)
+ *     restore        refused: a restored process brings sockets and filters of another time
+ *     anything else  goes through untouched
+ *
+ * Invariant: where anything is wrong, the runtime is not executed, and the error is where the engine looks
+ * for the runtime's own: in its --log and on standard error. */
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "hook/attach.h"
+#include "hook/bundle.h"
+#include "hook/command_line.h"
+#include "hook/config.h"
+#include "hook/edit.h"
+#include "hook/exec_process.h"
+#include "hook/runtime_log.h"
+#include "hook/runtime_path.h"
+#include "hook/runtime_state.h"
+#include "hook/seal.h"
+#include "hook/selection.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+
+static const char USAGE[] =
+    "Usage: sallyport-runtime [--network NETWORK] [--role ROLE] [--runtime PATH] RUNTIME-ARGUMENTS\n"
+    "\n"
+    "An OCI runtime for docker --runtime, podman --runtime and containerd: seals the container's network, "
+    "and\n"
+    "is runc or crun otherwise. All other options and verbs are theirs.\n"
+    "\n"
+    "  --network NETWORK  the network, whatever the container's annotation io.sallyport.network says\n"
+    "  --role ROLE        the role, whatever the container's annotation io.sallyport.role says\n"
+    "  --runtime PATH     the runtime behind (default: where " RUNTIME_LINK " leads, else runc, else crun)\n"
+    "\n"
+    "A link to this program that is named sallyport-runtime.NETWORK or sallyport-runtime.NETWORK.ROLE pins\n"
+    "them by its name.\n";
+
+/* Becomes the runtime. Only returns on failure. */
+static int execute(const char *runtime, char **arguments, struct error *err)
+{
+    char *empty[] = {NULL};
+    size_t count = 0;
+    cleanup_free char **copy = NULL;
+
+    if (arguments == NULL)
+        arguments = empty;
+    while (arguments[count] != NULL)
+        count++;
+    copy = calloc(count + 2, sizeof(*copy));
+    if (copy == NULL)
+        return error_set(err, ENOMEM, "execute %s", runtime);
+    copy[0] = (char *)(uintptr_t)runtime;
+    memcpy(copy + 1, arguments, count * sizeof(*copy));
+    execv(runtime, copy);
+    return error_set(err, errno, "execute %s", runtime);
+}
+
+static int create(const struct command_line *command, struct error *err)
+{
+    log_context(NULL, NULL, command->id);
+    /* runc hands these descriptors on: sockets of whoever started the engine. */
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDNAMES");
+    return bundle_edit(command->bundle != NULL ? command->bundle : ".", &command->pin, err);
+}
+
+struct container { /* as the runtime and the bundle know it */
+    json_t *document;
+    struct state state;
+    json_t *config;
+    int bundle;
+    struct edit_pin pin;
+};
+
+#define CONTAINER_NONE \
+    {                  \
+        .bundle = -1   \
+    }
+
+static void container_close(const struct container *container)
+{
+    json_decref(container->document);
+    json_decref(container->config);
+    cleanup_close_at(&container->bundle);
+}
+
+static int refuse_strange(struct error *err)
+{
+    error_set(err, 0, "the container was not created by sallyport-runtime: its config has no hook of ours");
+    return error_advise(err, "delete it, and create it with this runtime");
+}
+
+/* Asks for the state, and loads the config that was edited at create. */
+static int container_find(const char *runtime, const struct command_line *command, struct container *ret,
+                          struct error *err)
+{
+    const char *bundle = NULL;
+    int result = 0;
+
+    log_context(NULL, NULL, command->id);
+    result = runtime_state(runtime, command, &ret->document, err);
+    if (result < 0)
+        return result;
+    bundle = json_string_value(json_object_get(ret->document, "bundle"));
+    if (bundle == NULL || bundle[0] != '/')
+        return error_set(err, 0, "%s state: `bundle` is missing or not an absolute path", runtime);
+    result = config_load(bundle, &ret->bundle, &ret->config, err);
+    if (result == 0 && !edit_has_hook(ret->config))
+        result = refuse_strange(err);
+    return result < 0 ? result : edit_find_pin(ret->config, &command->pin, &ret->pin, err);
+}
+
+static int seal_container(struct container *container, struct error *err)
+{
+    struct selection selection;
+    struct policy policy;
+    struct attach_request request = {
+        .state = &container->state,
+        .config = container->config,
+        .bundle = container->bundle,
+        .policy = &policy,
+    };
+    const json_t *annotations = json_object_get(container->config, "annotations");
+    int result = state_read(container->document, &container->state, err);
+
+    if (result == 0 && container->state.stage != STATE_ATTACH)
+        result = error_set(err, 0, "start: the container has stopped");
+    if (result == 0)
+        result = selection_choose(&container->pin.selection, annotations, &selection, err);
+    if (result < 0)
+        return result;
+    log_context(selection.network, selection.role, NULL);
+    result = selection_load(&container->pin.selection, &selection, &policy, &request.role, err);
+    if (result < 0)
+        return result;
+    result = seal(&request, err);
+    policy_free(&policy);
+    return result;
+}
+
+static int start(const char *runtime, const struct command_line *command, struct error *err)
+{
+    struct container container = CONTAINER_NONE;
+    int result = container_find(runtime, command, &container, err);
+
+    if (result == 0)
+        result = seal_container(&container, err);
+    container_close(&container);
+    return result;
+}
+
+/* Puts the edited copy in the place of the engine's --process file. */
+static int replace_process(struct command_line *command, const json_t *config, struct error *err)
+{
+    static char argument[64];
+    int file = exec_process_open(command->process_file, config, err);
+
+    if (file < 0)
+        return file;
+    snprintf(argument, sizeof(argument), "--process=/proc/self/fd/%d", file);
+    command_line_set_process(command, argument);
+    return 0;
+}
+
+static int join(const char *runtime, struct command_line *command, struct error *err)
+{
+    struct container container = CONTAINER_NONE;
+    int result = container_find(runtime, command, &container, err);
+
+    if (result == 0)
+        result = exec_process_check_capabilities(command->capabilities, command->capabilities_count,
+                                                 container.config, err);
+    if (result == 0 && command->process_file != NULL)
+        result = replace_process(command, container.config, err);
+    container_close(&container);
+    return result;
+}
+
+static int refuse_restore(struct error *err)
+{
+    error_set(err, 0, "restore: a checkpoint brings back sockets and processes that nobody has sealed");
+    return error_advise(err, "start a new container");
+}
+
+/* The version of this program goes first: an engine takes the last line with `version` for the runtime's. */
+static void print_version(const char *runtime)
+{
+    printf("sallyport-runtime " SALLYPORT_VERSION ", runs %s\n", runtime);
+    fflush(stdout);
+}
+
+/* What has to be done before the runtime may be executed. */
+static int prepare(const char *runtime, struct command_line *command, struct error *err)
+{
+    switch (command->verb) {
+    case COMMAND_CREATE:
+    case COMMAND_RUN:
+        return create(command, err);
+    case COMMAND_START:
+        return start(runtime, command, err);
+    case COMMAND_EXEC:
+        return join(runtime, command, err);
+    case COMMAND_RESTORE:
+        return refuse_restore(err);
+    case COMMAND_VERSION:
+        print_version(runtime);
+        return 0;
+    case COMMAND_HELP:
+    case COMMAND_OTHER:
+    default:
+        return 0;
+    }
+}
+
+static int run(struct command_line *command, struct error *err)
+{
+    char runtime[PATH_MAX];
+    int result = runtime_path_find(command->runtime, runtime, err);
+
+    if (result == 0)
+        result = prepare(runtime, command, err);
+    return result < 0 ? result : execute(runtime, command->arguments, err);
+}
+
+/* Where a person looks, and where the engine does. */
+static void report(const struct command_line *command, const struct error *err)
+{
+    char line[sizeof(err->text) + 128];
+
+    log_error(err);
+    snprintf(line, sizeof(line), "sallyport: %s", log_line(err));
+    runtime_log_error(command, line);
+}
+
+int main(int argc, char **argv)
+{
+    /* As the kernel knows it: argv[0] is whatever the caller wrote there. */
+    const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+    struct command_line command = {0};
+    struct error err = {0};
+    int result = command_line_parse(name != NULL ? name : "", argc, argv, &command, &err);
+
+    if (result == 0 && command.verb == COMMAND_HELP)
+        return fputs(USAGE, stdout) < 0 || fflush(stdout) != 0 ? 1 : 0;
+    if (result == 0)
+        run(&command, &err);
+    report(&command, &err);
+    command_line_free(&command);
+    return 1;
+}
