@@ -22,6 +22,7 @@ static const char USAGE[] =
     "  network show NETWORK     members, roles, addresses, traffic, refusals  [--json]\n"
     "  network list             the networks that are up  [--json]\n"
     "  bundle DIR               edit an OCI bundle for plain runc or crun  [--network N] [--role R]\n"
+    "  install ENGINE           make docker, podman or containerd know Sallyport  [--dry-run] [--undo]\n"
     "  proxy-config squid NETWORK\n"
     "                           print the proxy's configuration\n"
     "  publish NETWORK          systemd units for the published ports  [--install|--remove]\n"
@@ -35,6 +36,7 @@ static const struct {
 } VERBS[] = {
     {"network", verb_network},
     {"bundle", verb_bundle},
+    {"install", verb_install},
     {"proxy-config", verb_proxy_config},
     {"publish", verb_publish},
     {"seccomp-profile", verb_seccomp_profile},

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/engine_docker.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "hook/document.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+enum {
+    ANSWER_MAX = 16 * 1024 * 1024, /* bytes; /info of a busy host has some ten thousand */
+    ANSWER_SECONDS = 10,           /* dockerd answers /info late while it starts containers */
+};
+
+static const char *const PID_FILES[] = {"/run/docker.pid", "/var/run/docker.pid",
+                                        "/run/snap.docker/docker.pid"};
+
+void engine_docker_close(struct engine_docker *docker)
+{
+    cleanup_close_at(&docker->pidfd);
+    docker->pidfd = -1;
+}
+
+/* The number in the file; 0 if there is no file, or nothing in it that could be one. */
+static pid_t read_pid(const char *path)
+{
+    cleanup_free char *text = NULL;
+    struct error ignored = {0};
+    size_t length = 0;
+    long pid = 0;
+
+    if (file_read_at(AT_FDCWD, path, 64, &text, &length, &ignored) < 0)
+        return 0;
+    pid = strtol(text, NULL, 10);
+    return pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
+}
+
+static pid_t find_pid(const char *pid_file)
+{
+    pid_t pid = 0;
+
+    if (pid_file != NULL)
+        return read_pid(pid_file);
+    for (size_t i = 0; i < array_size(PID_FILES) && pid == 0; i++)
+        pid = read_pid(PID_FILES[i]);
+    return pid;
+}
+
+static int read_of_process(pid_t pid, const char *what, char **ret_text, size_t *ret_length,
+                           struct error *err)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
+    return file_read_at(AT_FDCWD, path, 1024 * 1024, ret_text, ret_length, err);
+}
+
+/* The value of the option `name` at *argument, which "--name value" moves on; NULL if it is another option.
+ */
+static const char *option_value(const char **argument, const char *end, const char *name)
+{
+    size_t length = strlen(name);
+    const char *next = *argument + strlen(*argument) + 1;
+
+    if (strncmp(*argument, name, length) != 0)
+        return NULL;
+    if ((*argument)[length] == '=')
+        return *argument + length + 1;
+    if ((*argument)[length] != '\0' || next >= end)
+        return NULL;
+    *argument = next;
+    return next;
+}
+
+static void read_option(struct engine_docker *docker, const char **argument, const char *end)
+{
+    static const char UNIX[] = "unix://";
+    const char *value = option_value(argument, end, "--config-file");
+
+    if (value != NULL) {
+        snprintf(docker->config, sizeof(docker->config), "%s", value);
+        return;
+    }
+    if (option_value(argument, end, "--add-runtime") != NULL) {
+        docker->runtimes_by_flag = true;
+        return;
+    }
+    if (option_value(argument, end, "--default-runtime") != NULL) {
+        docker->default_by_flag = true;
+        return;
+    }
+    value = option_value(argument, end, "--host");
+    if (value == NULL)
+        value = option_value(argument, end, "-H");
+    if (value != NULL && strncmp(value, UNIX, strlen(UNIX)) == 0)
+        snprintf(docker->socket, sizeof(docker->socket), "%s", value + strlen(UNIX));
+}
+
+static int read_command_line(struct engine_docker *docker, struct error *err)
+{
+    cleanup_free char *text = NULL;
+    size_t length = 0;
+    int result = read_of_process(docker->pid, "cmdline", &text, &length, err);
+
+    if (result < 0)
+        return result;
+    snprintf(docker->config, sizeof(docker->config), "/etc/docker/daemon.json");
+    snprintf(docker->socket, sizeof(docker->socket), "/var/run/docker.sock");
+    for (const char *argument = text; argument < text + length; argument += strlen(argument) + 1)
+        read_option(docker, &argument, text + length);
+    return 0;
+}
+
+/* A number in a file may be another process's by now. */
+static bool is_dockerd(pid_t pid)
+{
+    cleanup_free char *name = NULL;
+    struct error ignored = {0};
+    size_t length = 0;
+
+    return read_of_process(pid, "comm", &name, &length, &ignored) == 0 && strcmp(name, "dockerd\n") == 0;
+}
+
+int engine_docker_find(const char *pid_file, struct engine_docker *ret, struct error *err)
+{
+    struct engine_docker docker = {.pidfd = -1, .pid = find_pid(pid_file)};
+    int result = 0;
+
+    if (docker.pid != 0)
+        docker.pidfd = pidfd_open(docker.pid, 0);
+    if (docker.pidfd < 0 || !is_dockerd(docker.pid)) {
+        engine_docker_close(&docker);
+        *ret = docker;
+        return 0;
+    }
+    result = read_command_line(&docker, err);
+    if (result == 0 && pidfd_send_signal(docker.pidfd, 0, NULL, 0) < 0)
+        result = error_set(err, errno, "look at dockerd, process %d", docker.pid);
+    if (result < 0) {
+        engine_docker_close(&docker);
+        return result;
+    }
+    *ret = docker;
+    return 0;
+}
+
+int engine_docker_sees(const struct engine_docker *docker, const char *path, struct error *err)
+{
+    char theirs[PATH_MAX + 32];
+    struct stat here;
+    struct stat there;
+
+    snprintf(theirs, sizeof(theirs), "/proc/%d/root%s", docker->pid, path);
+    if (stat(path, &here) < 0)
+        return error_set(err, errno, "%s", path);
+    if (stat(theirs, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+        return 0;
+    if (errno == EACCES || errno == EPERM) /* not ours to look at: then it is not a snap's */
+        return 0;
+    error_set(err, 0, "dockerd (process %d) has a root file system of its own and cannot see %s", docker->pid,
+              path);
+    return error_advise(err, "use a Docker of the distribution or of docker.com, not a snap");
+}
+
+static int connect_to(const char *path, int *ret_fd, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+    cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return error_set(err, ENAMETOOLONG, "connect to dockerd at %s", path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+        connect(fd, (const void *)&address, sizeof(address)) < 0)
+        return error_set(err, errno, "connect to dockerd at %s", path);
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+int engine_docker_info(const char *socket_path, json_t **ret, struct error *err)
+{
+    /* HTTP/1.0: the answer ends with the connection, and comes in one piece. */
+    static const char REQUEST[] = "GET /info HTTP/1.0\r\nHost: docker\r\n\r\n";
+    cleanup_free char *answer = NULL;
+    cleanup_close int fd = -1;
+    const char *body = NULL;
+    size_t length = 0;
+    int result = connect_to(socket_path, &fd, err);
+
+    if (result == 0)
+        result = file_write_all(fd, REQUEST, strlen(REQUEST));
+    if (result == 0)
+        result = file_read_fd(fd, "the answer of dockerd", ANSWER_MAX, &answer, &length, err);
+    else if (fd >= 0)
+        error_set(err, -result, "ask dockerd at %s", socket_path);
+    if (result < 0)
+        return result;
+    body = strstr(answer, "\r\n\r\n");
+    if (sscanf(answer, "HTTP/1.%*1d %d", &result) != 1 || result != 200 || body == NULL)
+        return error_set(err, 0, "dockerd at %s does not answer GET /info", socket_path);
+    body += strlen("\r\n\r\n");
+    return document_parse(body, length - (size_t)(body - answer), "the answer of dockerd", ret, err);
+}
+
+int engine_docker_reload(const struct engine_docker *docker, struct error *err)
+{
+    if (pidfd_send_signal(docker->pidfd, SIGHUP, NULL, 0) < 0)
+        return error_set(err, errno, "reload dockerd, process %d", docker->pid);
+    return 0;
+}
