@@ -2,35 +2,79 @@
  *
  * sallyport proxy-config: the egress proxy's configuration, made from the policy. */
 #include "base/log.h"
+#include "cli/proxy_install.h"
 #include "cli/squid.h"
 #include "cli/verb.h"
 #include "policy/policy.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char USAGE[] =
-    "Usage: sallyport proxy-config squid NETWORK\n"
+    "Usage: sallyport proxy-config squid NETWORK [--install [--config PATH]]\n"
     "\n"
     "Prints a complete squid.conf: per-role allow-lists by source address, CONNECT only, and no way to\n"
-    "private, loopback, link-local or metadata addresses.\n";
+    "private, loopback, link-local or metadata addresses.\n"
+    "\n"
+    "  --install      write it, after squid has checked it, and let the network's squid read it. Open\n"
+    "                 tunnels of roles that lost a host are ended; others stay\n"
+    "  --config PATH  where (default: /etc/squid/sallyport-NETWORK/squid.conf)\n"
+    "\n"
+    "For a proxy in a container the file is written, and its engine has to tell it.\n";
 
-int verb_proxy_config(int argc, char **argv, struct error *err)
+struct arguments {
+    const char *network;
+    const char *config;
+    bool install;
+};
+
+static int configure(const struct arguments *arguments, struct error *err)
 {
     struct policy policy;
     int result = 0;
 
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(USAGE, stdout), 0;
-    if (argc != 3)
-        return verb_usage("proxy-config", "a kind of proxy and a network are needed");
-    if (strcmp(argv[1], "squid") != 0)
-        return verb_usage("proxy-config", "unknown proxy `%s`, known: squid", argv[1]);
-    log_context(argv[2], NULL, NULL);
-    result = policy_load(POLICY_DIRECTORY, argv[2], &policy, err);
+    if (!policy_name_valid(arguments->network)) {
+        error_set(err, 0, "network `%s` is not a name", arguments->network);
+        return error_advise(err, "use " POLICY_NAME_RULE);
+    }
+    log_context(arguments->network, NULL, NULL);
+    result = policy_load(POLICY_DIRECTORY, arguments->network, &policy, err);
     if (result < 0)
         return result;
-    result = squid_config(stdout, &policy, err);
+    result = arguments->install ? proxy_install(&policy, arguments->config, err)
+                                : squid_config(stdout, &policy, err);
     policy_free(&policy);
     return result < 0 ? result : verb_flush_output(err);
+}
+
+int verb_proxy_config(int argc, char **argv, struct error *err)
+{
+    static const struct option options[] = {
+        {"install", no_argument, NULL, 'i'},
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct arguments arguments = {NULL, NULL, false};
+    int option = 0;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'h')
+            return fputs(USAGE, stdout), 0;
+        if (option == '?')
+            return VERB_USAGE;
+        if (option == 'c')
+            arguments.config = optarg;
+        else
+            arguments.install = true;
+    }
+    if (argc - optind != 2)
+        return verb_usage("proxy-config", "a kind of proxy and a network are needed");
+    arguments.network = argv[optind + 1];
+    if (strcmp(argv[optind], "squid") != 0)
+        return verb_usage("proxy-config", "unknown proxy `%s`, known: squid", argv[optind]);
+    if (arguments.config != NULL && !arguments.install)
+        return verb_usage("proxy-config", "--config goes with --install");
+    return configure(&arguments, err);
 }

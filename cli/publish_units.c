@@ -144,6 +144,7 @@ static void write_sandbox(FILE *out)
           "PrivateDevices=yes\n"
           "PrivateIPC=yes\n"
           "PrivateTmp=yes\n"
+          "PrivateUsers=yes\n"
           "ProcSubset=pid\n"
           "ProtectClock=yes\n"
           "ProtectControlGroups=yes\n"
