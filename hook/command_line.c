@@ -76,22 +76,30 @@ static const struct option OPTIONS[] = {
     {"version", 'v', false, GLOBAL, MEANING_VERSION},
 };
 
+/* All verbs that may pass. One that is not here might make a container, or open one (crun's `mounts`). */
 static const struct verb {
     const char *name;
     enum command_verb verb;
     unsigned place; /* 0: its options are not looked at */
 } VERBS[] = {
-    {"create", COMMAND_CREATE, CREATE}, {"run", COMMAND_RUN, RUN},       {"start", COMMAND_START, START},
-    {"exec", COMMAND_EXEC, EXEC},       {"restore", COMMAND_RESTORE, 0},
+    {"create", COMMAND_CREATE, CREATE}, {"run", COMMAND_RUN, RUN},
+    {"start", COMMAND_START, START},    {"exec", COMMAND_EXEC, EXEC},
+    {"restore", COMMAND_RESTORE, 0},    {"checkpoint", COMMAND_OTHER, 0},
+    {"delete", COMMAND_OTHER, 0},       {"events", COMMAND_OTHER, 0},
+    {"features", COMMAND_OTHER, 0},     {"h", COMMAND_OTHER, 0},
+    {"help", COMMAND_OTHER, 0},         {"kill", COMMAND_OTHER, 0},
+    {"list", COMMAND_OTHER, 0},         {"pause", COMMAND_OTHER, 0},
+    {"ps", COMMAND_OTHER, 0},           {"resume", COMMAND_OTHER, 0},
+    {"spec", COMMAND_OTHER, 0},         {"state", COMMAND_OTHER, 0},
+    {"update", COMMAND_OTHER, 0},
 };
 
 /* The arguments as they are read, and what they said. */
 struct reader {
     struct command_line line;
-    size_t next;       /* index in line.arguments */
-    const char *where; /* the verb, for messages; NULL: before the verb */
+    size_t next;      /* index in line.arguments */
+    const char *verb; /* NULL: not there yet */
     unsigned place;
-    bool has_verb;
     bool help;
     bool version;
 };
@@ -147,15 +155,15 @@ static bool is_own_option(const char *argument)
 
 static int refuse_unknown(const struct reader *reader, const char *argument, struct error *err)
 {
-    if (reader->where == NULL && is_own_option(argument)) {
+    if (reader->verb == NULL && is_own_option(argument)) {
         error_set(err, 0, "%.64s stands behind an option of the runtime", argument);
         return error_advise(err, "put --network, --role and --runtime first");
     }
-    if (reader->where == NULL)
+    if (reader->verb == NULL)
         error_set(err, 0, "global option `%.64s`: " COMMAND_LINE_PROGRAM " does not know it", argument);
     else
         error_set(err, 0, "option `%.64s` of %s: " COMMAND_LINE_PROGRAM " does not know it", argument,
-                  reader->where);
+                  reader->verb);
     return error_advise(err, "leave it out: what it does to the container cannot be told");
 }
 
@@ -272,7 +280,8 @@ static int read_globals(struct reader *reader, struct error *err)
     return 0;
 }
 
-/* Takes the verb. What looks like one to a runtime that strips spaces must look like one here. */
+/* Takes the verb. Only exact names: a runtime that strips spaces, or guesses, must not run what passed here
+ * as something else. */
 static int read_verb(struct reader *reader, struct error *err)
 {
     const char *name = reader->line.arguments[reader->next];
@@ -280,22 +289,17 @@ static int read_verb(struct reader *reader, struct error *err)
     reader->place = 0;
     if (name == NULL)
         return 0;
-    if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0' || !is_positional(name) ||
-        name[0] == '\0') {
-        error_set(err, 0, "`%.64s` is not a verb", name);
-        return error_advise(err,
-                            "use create, start, run, exec, state, kill, delete or another of the runtime's");
-    }
-    reader->next++;
-    reader->has_verb = true;
     for (size_t i = 0; i < array_size(VERBS); i++) {
         if (strcmp(VERBS[i].name, name) != 0)
             continue;
+        reader->next++;
         reader->line.verb = VERBS[i].verb;
         reader->place = VERBS[i].place;
-        reader->where = VERBS[i].name;
+        reader->verb = VERBS[i].name;
+        return 0;
     }
-    return 0;
+    error_set(err, 0, "verb `%.64s`: " COMMAND_LINE_PROGRAM " does not know it", name);
+    return error_advise(err, "call the runtime itself if it is not about a sealed container");
 }
 
 /* --- behind the verb ----------------------------------------------------------------------------- */
@@ -398,7 +402,7 @@ static int read_id(struct reader *reader, struct error *err)
     int result = 0;
 
     if (id == NULL) {
-        error_set(err, 0, "%s: the container's id is missing", reader->where);
+        error_set(err, 0, "%s: the container's id is missing", reader->verb);
         return error_advise(err, "put it behind the options");
     }
     result = check_id(id, err);
@@ -407,7 +411,7 @@ static int read_id(struct reader *reader, struct error *err)
     reader->next++;
     behind = reader->line.arguments[reader->next];
     if (behind != NULL && reader->place != EXEC) {
-        error_set(err, 0, "%s: `%.64s` stands behind the container's id", reader->where, behind);
+        error_set(err, 0, "%s: `%.64s` stands behind the container's id", reader->verb, behind);
         return error_advise(err, "put options before the id, and give one id");
     }
     reader->line.id = id;
@@ -421,7 +425,7 @@ static int read_help(struct reader *reader, struct error *err)
     struct command_line *line = &reader->line;
 
     if (line->arguments[reader->next] != NULL) {
-        error_set(err, 0, "%s --help: there is more behind it", reader->where);
+        error_set(err, 0, "%s --help: there is more behind it", reader->verb);
         return error_advise(err, "give --help alone");
     }
     line->verb = COMMAND_OTHER;
@@ -558,7 +562,7 @@ static int read_command(struct reader *reader, struct error *err)
         return result;
     if (!reader->help && !reader->version)
         return reader->place != 0 ? read_edited_verb(reader, err) : 0;
-    if (reader->has_verb) {
+    if (reader->verb != NULL) {
         error_set(err, 0, "%s and a verb", reader->help ? "--help" : "--version");
         return error_advise(err, "give one of them");
     }

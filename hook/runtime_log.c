@@ -22,44 +22,79 @@ static int now(char ret[static 32])
     return 0;
 }
 
-/* Bytes that are not UTF-8 become `?`: JSON cannot hold them, and a line that cannot be written tells nobody
- * anything. Also those that are: an id or a path is rarely anything but ASCII. */
-static char *ascii(const char *line)
+/* Bytes of the character at `text` if it is UTF-8 and no control character (not C1's either), else 0. */
+static size_t printable(const char *text)
+{
+    static const struct {
+        unsigned char first_low, first_high;
+        unsigned char second_low, second_high;
+        size_t length;
+    } FORMS[] = {
+        /* well-formed sequences of more than one byte: Unicode, table 3-7; from U+00A0 on */
+        {0xc2, 0xc2, 0xa0, 0xbf, 2}, {0xc3, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    const unsigned char *byte = (const unsigned char *)text;
+
+    if (byte[0] >= ' ' && byte[0] < 0x7f)
+        return 1;
+    for (size_t i = 0; i < array_size(FORMS); i++) {
+        if (byte[0] < FORMS[i].first_low || byte[0] > FORMS[i].first_high || byte[1] < FORMS[i].second_low ||
+            byte[1] > FORMS[i].second_high)
+            continue;
+        for (size_t next = 2; next < FORMS[i].length; next++)
+            if ((byte[next] & 0xc0) != 0x80)
+                return 0;
+        return FORMS[i].length;
+    }
+    return 0;
+}
+
+/* JSON cannot hold bytes that are not UTF-8, and a line that cannot be written tells nobody anything. */
+static char *replace_bytes(const char *line)
 {
     char *copy = strdup(line);
+    size_t length = 0;
 
-    for (char *character = copy; character != NULL && *character != '\0'; character++)
-        if ((unsigned char)*character >= 0x7f)
-            *character = '?';
+    for (char *byte = copy; byte != NULL && *byte != '\0'; byte += length) {
+        length = printable(byte);
+        if (length == 0) {
+            *byte = '?';
+            length = 1;
+        }
+    }
     return copy;
 }
 
 static char *as_json(const char *line, const char *time)
 {
-    cleanup_free char *copy = ascii(line);
+    cleanup_free char *copy = replace_bytes(line);
     cleanup_json json_t *entry = NULL;
 
     if (copy == NULL)
         return NULL;
     entry = json_pack("{s:s, s:s, s:s}", "level", "error", "msg", copy, "time", time);
-    return entry != NULL ? json_dumps(entry, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    return entry != NULL ? json_dumps(entry, JSON_COMPACT) : NULL;
 }
 
-/* As Go's %q writes it. */
+/* As Go's %q does it. */
 static void quote(FILE *out, const char *line)
 {
+    size_t length = 0;
+
     fputc('"', out);
-    for (; *line != '\0'; line++)
-        if (*line == '"' || *line == '\\')
-            fprintf(out, "\\%c", *line);
-        else if (*line == '\n')
-            fputs("\\n", out);
-        else if (*line == '\t')
-            fputs("\\t", out);
-        else if ((unsigned char)*line < ' ' || *line == 0x7f)
+    for (; *line != '\0'; line += length) {
+        size_t kept = printable(line);
+
+        length = kept > 0 ? kept : 1;
+        if (kept == 0)
             fprintf(out, "\\x%02x", (unsigned char)*line);
+        else if (*line == '"' || *line == '\\')
+            fprintf(out, "\\%c", *line);
         else
-            fputc(*line, out);
+            fwrite(line, 1, kept, out);
+    }
     fputc('"', out);
 }
 
@@ -79,12 +114,12 @@ static char *as_text(const char *line, const char *time)
     return NULL;
 }
 
-/* One write: a log may be shared. */
+/* One write: a log may be shared. What is no file, and has no reader, must not hold us up. */
 static int append(const char *path, const char *text)
 {
     cleanup_free char *line = NULL;
     cleanup_close int fd =
-        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0644);
     int length = 0;
 
     if (fd < 0)
