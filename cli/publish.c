@@ -222,7 +222,22 @@ static int remove_unit(const struct units *units, const char *name, struct error
     return 0;
 }
 
-static int remove_unwanted(const struct units *units, struct error *err)
+static int check_file(const struct units *units, const char *name, struct error *err)
+{
+    cleanup_free char *text = NULL;
+
+    return read_own(units, name, &text, err);
+}
+
+static int remove_unwanted(const struct units *units, const char *name, struct error *err)
+{
+    return is_wanted(units, name) ? 0 : remove_unit(units, name, err);
+}
+
+/* Calls `call` for every file in the directory that has the name of a unit of the network. */
+static int for_each_file(const struct units *units,
+                         int (*call)(const struct units *units, const char *name, struct error *err),
+                         struct error *err)
 {
     int fd = openat(units->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_directory DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -235,8 +250,8 @@ static int remove_unwanted(const struct units *units, struct error *err)
         return result;
     }
     for (errno = 0; result == 0 && (entry = readdir(directory)) != NULL; errno = 0)
-        if (publish_is_unit_of(units->network, entry->d_name) && !is_wanted(units, entry->d_name))
-            result = remove_unit(units, entry->d_name, err);
+        if (publish_is_unit_of(units->network, entry->d_name))
+            result = call(units, entry->d_name, err);
     if (result == 0 && errno != 0)
         result = error_set(err, errno, "read %s", units->path);
     return result;
@@ -257,10 +272,13 @@ static void say_commands(const char *stop, const char *start)
         printf("  systemctl enable --now%s\n", start);
 }
 
+/* A file that is not ours is found before anything has changed. */
 static int change_units(struct units *units, struct error *err)
 {
-    int result = remove_unwanted(units, err);
+    int result = for_each_file(units, check_file, err);
 
+    if (result == 0)
+        result = for_each_file(units, remove_unwanted, err);
     if (result == 0 && units->policy != NULL)
         result = for_each_publish(units->policy, write_units, units, err);
     return result;
