@@ -30,7 +30,7 @@ static const char USAGE[] =
     "  --default-runtime    containers that name no runtime are sealed, too (docker, podman)\n"
     "  --mandatory[=N.R]    podman: the hook takes every container, not only those with an annotation\n"
     "                       io.sallyport.*, and pins them to the role, if one is given\n"
-    "  --config FILE        the engine's file, where it is not in its usual place\n"
+    "  --config FILE        docker, containerd: the engine's file, where it is not in its usual place\n"
     "  --reload             docker: make the running dockerd read its file, and see that it has\n"
     "  --host, --pidfile    docker: which dockerd that is, if not the usual one\n"
     "  --dry-run            print what would be changed as a diff, and change nothing\n"
@@ -214,6 +214,11 @@ static int check(int argc, char **argv, const struct install_request *request, s
     if (request->undo && (request->roles.count > 0 || request->default_runtime || request->mandatory != NULL))
         return verb_usage("install", "--undo takes out everything; it goes with no --role, --network, "
                                      "--default-runtime and --mandatory");
+    if (request->undo && request->reload)
+        return verb_usage("install", "--undo --reload: dockerd keeps its runtimes until it is restarted");
+    if (podman && request->config != NULL)
+        return verb_usage("install",
+                          "--config is not for podman: its files are where all its users read them");
     if (request->config != NULL && request->config[0] != '/')
         return verb_usage("install", "--config needs an absolute path");
     if (geteuid() != 0) {

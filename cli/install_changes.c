@@ -86,6 +86,7 @@ static int add(struct changes *changes, const struct change *wanted, struct erro
         return error_set(err, 0, "more than %d files to change", CHANGES_MAX);
     *change = *wanted;
     change->path = strdup(wanted->path);
+    change->after_length = wanted->after != NULL ? wanted->after_length : 0;
     change->before = copy(wanted->before, wanted->before_length);
     change->after = copy(wanted->after, wanted->after_length);
     changes->count++;
@@ -139,14 +140,33 @@ int changes_link(struct changes *changes, const char *path, const char *target, 
     return add(changes, &change, err);
 }
 
+/* A link's target as a line, so that the diff does not speak of a missing newline. */
+static char *link_line(const char *target)
+{
+    char *line = NULL;
+
+    return target != NULL && asprintf(&line, "-> %s\n", target) >= 0 ? line : NULL;
+}
+
+static void show_link(const struct change *change, FILE *out)
+{
+    cleanup_free char *before = link_line(change->before);
+    cleanup_free char *after = link_line(change->after);
+
+    diff_print(change->path, before, before != NULL ? strlen(before) : 0, after,
+               after != NULL ? strlen(after) : 0, out);
+}
+
 void changes_show(const struct changes *changes, FILE *out)
 {
     for (size_t i = 0; i < changes->count; i++) {
         const struct change *change = &changes->items[i];
-        char path[PATH_MAX + 16];
 
-        snprintf(path, sizeof(path), "%s%s", change->path, change->link ? " (link)" : "");
-        diff_print(path, change->before, change->before_length, change->after, change->after_length, out);
+        if (change->link)
+            show_link(change, out);
+        else
+            diff_print(change->path, change->before, change->before_length, change->after,
+                       change->after_length, out);
     }
 }
 

@@ -337,24 +337,35 @@ static int reload(const struct install_request *request, const struct engine_doc
     if (result < 0)
         return result;
     if (result > 0) {
-        printf("in force: dockerd (process %d) has %s\n", docker->pid,
-               request->undo ? "none of our runtimes any more" : "loaded the runtimes");
+        printf("in force: dockerd (process %d) has loaded the runtimes\n", docker->pid);
         return 0;
     }
-    error_set(err, 0, "dockerd (process %d) was told to read %s again, but %s", docker->pid, docker->config,
-              request->undo ? "still has our runtimes" : "does not have the runtimes");
-    return error_advise(err, "its log says why; %s", command(docker, docker->config, "restart"));
+    error_set(err, 0, "dockerd (process %d) was told to read %s again, but does not have the runtimes",
+              docker->pid, docker->config);
+    return error_advise(err, "its log says why");
 }
 
-static int tell(const struct install_request *request, const struct engine_docker *docker, const char *socket)
+static void tell(const struct install_request *request, const struct engine_docker *docker,
+                 const char *socket)
 {
     struct error unanswered = {0};
-    int result = ask(request, socket, 0, &unanswered);
 
-    if (result > 0)
+    if (ask(request, socket, 0, &unanswered) > 0)
         printf("in force: dockerd (process %d) says so\n", docker->pid);
+    else if (request->undo) /* a file without `runtimes` says nothing of them when it is read again */
+        printf("not in force yet, dockerd keeps what it has: %s\n",
+               command(docker, docker->config, "restart"));
     else
-        printf("not in force yet; %s\n", command(docker, docker->config, "reload"));
+        printf("not in force yet: %s\n", command(docker, docker->config, "reload"));
+}
+
+/* No running daemon reads the file. */
+static int absent(const struct install_request *request, const char *config, struct error *err)
+{
+    if (request->reload)
+        return error_set(err, 0, "no running dockerd reads %s, so there is none to reload", config);
+    if (!request->undo)
+        printf("in force when a dockerd starts that reads %s\n", config);
     return 0;
 }
 
@@ -368,17 +379,15 @@ int install_docker_in_force(const struct install_request *request, struct error 
 
     if (result < 0)
         return result;
-    if (docker.pidfd < 0 || strcmp(docker.config, config) != 0) {
-        if (request->reload)
-            return error_set(err, 0, "no running dockerd reads %s, so there is none to reload", config);
-        printf("in force when a dockerd starts that reads %s\n", config);
-        engine_docker_close(&docker);
-        return 0;
-    }
     socket = request->host != NULL ? request->host : docker.socket;
     if (strncmp(socket, UNIX, strlen(UNIX)) == 0)
         socket += strlen(UNIX);
-    result = request->reload ? reload(request, &docker, socket, err) : tell(request, &docker, socket);
+    if (docker.pidfd < 0 || strcmp(docker.config, config) != 0)
+        result = absent(request, config, err);
+    else if (request->reload)
+        result = reload(request, &docker, socket, err);
+    else
+        tell(request, &docker, socket);
     engine_docker_close(&docker);
     return result;
 }
