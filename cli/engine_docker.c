@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "cli/engine_process.h"
 #include "hook/document.h"
 
 #include <errno.h>
@@ -54,79 +55,44 @@ static pid_t find_pid(const char *pid_file)
     return pid;
 }
 
-static int read_of_process(pid_t pid, const char *what, char **ret_text, size_t *ret_length,
-                           struct error *err)
-{
-    char path[64];
-
-    snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
-    return file_read_at(AT_FDCWD, path, 1024 * 1024, ret_text, ret_length, err);
-}
-
-/* The value of the option `name` at *argument, which "--name value" moves on; NULL if it is another option.
- */
-static const char *option_value(const char **argument, const char *end, const char *name)
-{
-    size_t length = strlen(name);
-    const char *next = *argument + strlen(*argument) + 1;
-
-    if (strncmp(*argument, name, length) != 0)
-        return NULL;
-    if ((*argument)[length] == '=')
-        return *argument + length + 1;
-    if ((*argument)[length] != '\0' || next >= end)
-        return NULL;
-    *argument = next;
-    return next;
-}
-
-static void read_option(struct engine_docker *docker, const char **argument, const char *end)
+static void read_option(struct engine_docker *docker, const struct engine_arguments *arguments,
+                        const char **at)
 {
     static const char UNIX[] = "unix://";
-    const char *value = option_value(argument, end, "--config-file");
+    const char *value = engine_process_option(arguments, at, "--config-file");
 
     if (value != NULL) {
         snprintf(docker->config, sizeof(docker->config), "%s", value);
         return;
     }
-    if (option_value(argument, end, "--add-runtime") != NULL) {
+    if (engine_process_option(arguments, at, "--add-runtime") != NULL) {
         docker->runtimes_by_flag = true;
         return;
     }
-    if (option_value(argument, end, "--default-runtime") != NULL) {
+    if (engine_process_option(arguments, at, "--default-runtime") != NULL) {
         docker->default_by_flag = true;
         return;
     }
-    value = option_value(argument, end, "--host");
+    value = engine_process_option(arguments, at, "--host");
     if (value == NULL)
-        value = option_value(argument, end, "-H");
+        value = engine_process_option(arguments, at, "-H");
     if (value != NULL && strncmp(value, UNIX, strlen(UNIX)) == 0)
         snprintf(docker->socket, sizeof(docker->socket), "%s", value + strlen(UNIX));
 }
 
 static int read_command_line(struct engine_docker *docker, struct error *err)
 {
-    cleanup_free char *text = NULL;
-    size_t length = 0;
-    int result = read_of_process(docker->pid, "cmdline", &text, &length, err);
+    struct engine_arguments arguments = {0};
+    int result = engine_process_arguments(docker->pid, &arguments, err);
 
     if (result < 0)
         return result;
     snprintf(docker->config, sizeof(docker->config), "/etc/docker/daemon.json");
     snprintf(docker->socket, sizeof(docker->socket), "/var/run/docker.sock");
-    for (const char *argument = text; argument < text + length; argument += strlen(argument) + 1)
-        read_option(docker, &argument, text + length);
+    for (const char *at = arguments.text; at < arguments.text + arguments.length; at += strlen(at) + 1)
+        read_option(docker, &arguments, &at);
+    free(arguments.text);
     return 0;
-}
-
-/* A number in a file may be another process's by now. */
-static bool is_dockerd(pid_t pid)
-{
-    cleanup_free char *name = NULL;
-    struct error ignored = {0};
-    size_t length = 0;
-
-    return read_of_process(pid, "comm", &name, &length, &ignored) == 0 && strcmp(name, "dockerd\n") == 0;
 }
 
 int engine_docker_find(const char *pid_file, struct engine_docker *ret, struct error *err)
@@ -136,7 +102,7 @@ int engine_docker_find(const char *pid_file, struct engine_docker *ret, struct e
 
     if (docker.pid != 0)
         docker.pidfd = pidfd_open(docker.pid, 0);
-    if (docker.pidfd < 0 || !is_dockerd(docker.pid)) {
+    if (docker.pidfd < 0 || !engine_process_is(docker.pid, "dockerd")) {
         engine_docker_close(&docker);
         *ret = docker;
         return 0;

@@ -46,10 +46,11 @@ struct install_request {
     const char *hook;    /* path of sallyport-hook */
     struct install_roles roles;
     const struct install_role
-        *mandatory;       /* Podman: seal every container, in this role; NULL: annotated ones */
-    const char *config;   /* the engine's file, NULL for where it is looked for */
-    const char *host;     /* Docker: unix:// address to ask, NULL for the daemon's own */
-    const char *pid_file; /* Docker: NULL for where it is looked for */
+        *mandatory;         /* Podman: seal every container, in this role; NULL: annotated ones */
+    const char *config;     /* the engine's file, NULL for where it is looked for */
+    const char *host;       /* Docker: unix:// address to ask, NULL for the daemon's own */
+    const char *pid_file;   /* Docker: NULL for where it is looked for */
+    char written[PATH_MAX]; /* containerd: the file that was planned, for install_containerd_in_force */
     bool default_runtime;
     bool reload;
     bool undo;
