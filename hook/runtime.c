@@ -66,13 +66,19 @@ static int execute(const char *runtime, char **arguments, struct error *err)
     return error_set(err, errno, "execute %s", runtime);
 }
 
-static int create(const struct command_line *command, struct error *err)
+/* Runtimes hand the descriptors that these speak of on into the container (runc at create and run, crun at
+ * exec too, whatever LISTEN_PID says): sockets of whoever started the engine. */
+static void forget_passed_sockets(void)
 {
-    log_context(NULL, NULL, command->id);
-    /* runc hands these descriptors on: sockets of whoever started the engine. */
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDNAMES");
+}
+
+static int create(const struct command_line *command, struct error *err)
+{
+    log_context(NULL, NULL, command->id);
+    forget_passed_sockets();
     return bundle_edit(command->bundle != NULL ? command->bundle : ".", &command->pin, err);
 }
 
@@ -179,6 +185,7 @@ static int join(const char *runtime, struct command_line *command, struct error 
     struct container container = CONTAINER_NONE;
     int result = container_find(runtime, command, &container, err);
 
+    forget_passed_sockets();
     if (result == 0)
         result = exec_process_check_capabilities(command->capabilities, command->capabilities_count,
                                                  container.config, err);
