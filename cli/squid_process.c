@@ -54,21 +54,23 @@ static int read_pid(const char *network, pid_t *ret, struct error *err)
     return 0;
 }
 
-/* By its program: a name is the process's own to choose. The file may have been replaced by an upgrade. */
-static bool is_squid(pid_t pid)
+/* By its program: a name is the process's own to choose. The file may have been replaced by an upgrade. Who
+ * may not look must not take it for none. */
+static int is_squid(pid_t pid, bool *ret, struct error *err)
 {
     char link[64];
     char path[PATH_MAX];
     ssize_t length = 0;
-    char *name = NULL;
+    const char *name = NULL;
 
     snprintf(link, sizeof(link), "/proc/%d/exe", pid);
     length = readlink(link, path, sizeof(path) - 1);
-    if (length <= 0)
-        return false;
-    path[length] = '\0';
+    if (length < 0 && errno != ENOENT && errno != ESRCH)
+        return error_set(err, errno, "find out whether process %d is squid", pid);
+    path[length < 0 ? 0 : length] = '\0';
     name = strrchr(path, '/');
-    return name != NULL && (strcmp(name, "/squid") == 0 || strcmp(name, "/squid (deleted)") == 0);
+    *ret = name != NULL && (strcmp(name, "/squid") == 0 || strcmp(name, "/squid (deleted)") == 0);
+    return 0;
 }
 
 /* What follows the last -f, which may end a cluster of options (-NYCf), or NULL: squid's default. The text
@@ -114,6 +116,7 @@ static int check_config(pid_t pid, const char *config, struct error *err)
 int squid_process_find(const char *network, const char *config, struct squid_process *ret, struct error *err)
 {
     cleanup_close int pidfd = -1;
+    bool squid = false;
     pid_t pid = 0;
     int result = read_pid(network, &pid, err);
 
@@ -124,14 +127,13 @@ int squid_process_find(const char *network, const char *config, struct squid_pro
         if (pidfd < 0 && errno != ESRCH)
             return error_set(err, errno, "open squid (process %d)", pid);
     }
-    if (pidfd < 0 || !is_squid(pid)) {
-        *ret = (struct squid_process){.pidfd = -1};
-        return 0;
-    }
-    result = check_config(pid, config, err);
+    if (pidfd >= 0)
+        result = is_squid(pid, &squid, err);
+    if (result == 0 && squid)
+        result = check_config(pid, config, err);
     if (result < 0)
         return result;
-    *ret = (struct squid_process){.pidfd = take_fd(&pidfd), .pid = pid};
+    *ret = (struct squid_process){.pidfd = squid ? take_fd(&pidfd) : -1, .pid = pid};
     return 0;
 }
 

@@ -200,3 +200,124 @@ nothing_changed()
     [ "$status" -eq 1 ]
     says "ended when it read the new configuration; see /var/log/squid"
 }
+
+@test "a squid whose process it may not look at is an error, not none" {
+    squid_start -N
+    policy_write "$NETWORK" '.roles.agent.hosts = []'
+    nothing_changed setpriv --bounding-set=-sys_ptrace --inh-caps=-all \
+        "$SALLYPORT" proxy-config squid "$NETWORK" --install
+    says "whether process $(<"$SQUID_PID") is squid: Permission denied"
+}
+
+# In a container the proxy has its address, its engine its output, and it is nobody.
+member_squid()
+{
+    local enter=(ip netns exec spt-proxy)
+    ip netns add spt-proxy
+    ip -n spt-proxy link set lo up
+    ip -n spt-proxy address add "$PROXY/32" dev lo
+    ip -n spt-proxy address add 10.209.0.66/32 dev lo
+    : >"$WORK/member.out"
+    chown proxy "$WORK/member.out"
+    "${enter[@]}" setpriv --reuid proxy --regid proxy --clear-groups --bounding-set=-all --no-new-privs \
+        /usr/sbin/squid -N -f "$1" </dev/null >>"$WORK/member.out" 2>"$WORK/member.err" 3>&- &
+    echo $! >"$WORK/member.pid"
+    disown
+    eventually member_asks 403 attacker.example
+}
+
+# member_asks CODE HOST: what its proxy answers; 503 is a host that is allowed, and to which there is no way there.
+member_asks()
+{
+    [[ $(ip netns exec spt-proxy curl --silent --interface 10.209.0.66 --proxy "http://$PROXY:3128" --output /dev/null \
+        --max-time 10 --write-out '%{http_connect}' "https://$2/") == "$1" ]]
+}
+
+@test "for a proxy in a container: the file in a directory to mount, SIGHUP reads it again" {
+    local directory=$WORK/member
+    mkdir "$directory"
+    policy_write "$NETWORK" '.proxy.at = "member"'
+    run install_config --config "$directory/squid.conf"
+    [ "$status" -eq 0 ]
+    says "docker kill --signal HUP"
+    echo "203.0.113.10 openrouter.ai api.openai.com" >>/etc/hosts
+    mkdir /etc/squid/spt # as the container mounts it
+    mount --bind "$directory" /etc/squid/spt
+    member_squid /etc/squid/spt/squid.conf
+    member_asks 503 openrouter.ai
+    policy_write "$NETWORK" '.proxy.at = "member" | .roles.agent.hosts = ["api.openai.com"]'
+    install_config --config "$directory/squid.conf"
+    kill -HUP "$(<"$WORK/member.pid")"
+    eventually member_asks 403 openrouter.ai
+    member_asks 503 api.openai.com
+    grep -q "10.209.0.66 TCP_DENIED/403 .* CONNECT openrouter.ai:443" "$WORK/member.out"
+    internet_end "$WORK/member.pid"
+    ip netns delete spt-proxy
+    umount /etc/squid/spt
+    rmdir /etc/squid/spt
+    cat "$WORK/internet/hosts" >/etc/hosts
+}
+
+# unit UNIT KEY: the value in a unit of ours, for this network.
+unit()
+{
+    sed -n "s/^$2=//p" "$BATS_TEST_DIRNAME/../../packaging/systemd/$1" | sed "s/%i/$NETWORK/g"
+}
+
+# unit_runs UNIT KEY: the command, with no more than the unit leaves it.
+unit_runs()
+{
+    local command kept
+    command=$(unit "$1" "$2")
+    kept=$(unit "$1" CapabilityBoundingSet | tr ' ' '\n' | sed 's/CAP_\(.*\)/,+\L\1/' | tr -d '\n')
+    PATH=${SALLYPORT%/*}:$PATH
+    # shellcheck disable=SC2086 # words
+    case $command in
+    +*) ${command#+} ;;
+    *) setpriv --bounding-set="${kept:+-all$kept}${kept:-+all}" --inh-caps=-all --no-new-privs $command ;;
+    esac
+}
+
+@test "the units for systemd: their commands do it, with the capabilities that they are left" {
+    "$SALLYPORT" network down "$NETWORK"
+    rm -r "${SQUID_CONFIG%/*}"
+    unit_runs sallyport-network@.service ExecStart
+    unit_runs sallyport-squid@.service ExecStartPre
+    unit_runs sallyport-squid@.service ExecStart </dev/null >"$WORK/squid.output" 2>&1 3>&- &
+    disown
+    internet_poll 20 squid_listens
+    eventually test -s "$SQUID_PID"
+    policy_write "$NETWORK" '.roles.agent.hosts = []'
+    run unit_runs sallyport-proxy-config@.service ExecStart
+    [ "$status" -eq 0 ] || fail "$output"
+    says "squid (process $(<"$SQUID_PID")) has read it"
+    unit_runs sallyport-reload@.service ExecStart
+    policy_write "$NETWORK"
+    unit_runs sallyport-squid@.service ExecReload | grep "has read it"
+    unit_runs sallyport-network@.service ExecReload
+    [ "$(unit sallyport-proxy-config@.path PathChanged)" = "$POLICIES/$NETWORK.json" ]
+    [ "$(unit sallyport-reload@.path PathChanged)" = "$POLICIES/$NETWORK.json" ]
+    containers_delete_all
+    unit_runs sallyport-network@.service ExecStop
+    run ! ip link show "$UPLINK"
+    network_up
+    sleeper sp-agent agent
+    sleeper sp-gateway gateway
+}
+
+@test "the units for systemd are as systemd wants them" {
+    local units=$WORK/units unit
+    mkdir -p "$units" "$WORK/bin"
+    cp "$SALLYPORT" "$WORK/bin/sallyport"
+    mount --bind "$WORK/bin" /usr/local/bin # where systemd looks for a program without a path
+    for unit in "$BATS_TEST_DIRNAME"/../../packaging/systemd/*@*; do
+        cp "$unit" "$units/"
+        unit=${unit##*/}
+        ln -s "$unit" "$units/${unit/@/@$NETWORK}"
+    done
+    run systemd-analyze verify "$units"/*"@$NETWORK".*
+    umount /usr/local/bin
+    [ "$status" -eq 0 ] && [ -z "$output" ] || fail "$output"
+    run systemd-analyze security --offline=true --threshold=50 "$units/sallyport-squid@$NETWORK.service"
+    [ "$status" -eq 0 ] || fail "$output"
+}
