@@ -24,7 +24,7 @@ static const char USAGE[] =
     "  bundle DIR               edit an OCI bundle for plain runc or crun  [--network N] [--role R]\n"
     "  install ENGINE           make docker, podman or containerd know Sallyport  [--dry-run] [--undo]\n"
     "  proxy-config squid NETWORK\n"
-    "                           print the proxy's configuration\n"
+    "                           print the proxy's configuration, or put it in place  [--install]\n"
     "  publish NETWORK          systemd units for the published ports  [--install|--remove]\n"
     "  seccomp-profile          print a complete seccomp profile  [--nested] [--i386]\n"
     "\n"

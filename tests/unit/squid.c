@@ -2,6 +2,7 @@
  *
  * The text of squid's configuration. What it does is tested with squid itself: tests/engines/squid.bats. */
 #include "cli/squid.h"
+#include "cli/squid_revoked.h"
 
 #include "base/cleanup.h"
 
@@ -186,4 +187,89 @@ Test(squid, output_that_fails_is_an_error)
     cr_expect_eq(squid_config(full, &policy, &err), -ENOSPC);
     cr_expect_str_eq(err.text, "write the configuration of squid: No space left on device");
     policy_free(&policy);
+}
+
+#define POOL "\"addresses\":\"10.9.0.64/26\",\"reach\":[\"proxy\"]"
+#define ONE "\"addresses\":\"10.9.0.3\",\"reach\":[\"proxy\"]"
+
+/* The sources that lost something between the policies, "FIRST-LAST " each. */
+static void expect_revoked(const char *before, const char *after, const char *expected)
+{
+    cleanup_free char *old = config_of(before);
+    cleanup_free char *new = config_of(after);
+    cleanup_free struct policy_range *sources = NULL;
+    struct error err = {0};
+    char text[256] = "";
+    char address[16];
+    size_t count = 0;
+
+    cr_assert_eq(squid_revoked(old, new, &sources, &count, &err), 0, "%s", err.text);
+    for (size_t i = 0; i < count; i++) {
+        strcat(strcat(text, policy_format_address(sources[i].first, address)), "-");
+        strcat(strcat(text, policy_format_address(sources[i].last, address)), " ");
+    }
+    cr_expect_str_eq(text, expected, "%s: %s", text, after);
+}
+
+Test(squid, a_role_that_lost_a_host_or_an_address_has_lost_something)
+{
+    static const char *before = FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"x.y\",\"x.y:22\",\".z\"]},"
+                                              "\"b\":{" ONE ",\"hosts\":[\"x.y\"]}");
+    static const struct {
+        const char *after;
+        const char *expected;
+    } changes[] = {
+        {FRAME("host", "\"a\":{" POOL ",\"hosts\":[\".z\",\"x.y:22\",\"x.y\"]},"
+                       "\"b\":{" ONE ",\"hosts\":[\"q.r\",\"x.y\"]}"),
+         ""},
+        {FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"x.y\",\".z\"]},\"b\":{" ONE ",\"hosts\":[\"x.y\"]}"),
+         "10.9.0.64-10.9.0.127 "},
+        {FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"x.y\",\"x.y:22\",\"z\"]},"
+                       "\"b\":{" ONE ",\"hosts\":[\"x.y\"]}"),
+         "10.9.0.64-10.9.0.127 "},
+        {FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"x.y\",\"x.y:22\",\".z\"]},\"b\":{" ONE ",\"hosts\":[]}"),
+         "10.9.0.3-10.9.0.3 "},
+        {FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"x.y\",\"x.y:22\",\".z\"]}"), "10.9.0.3-10.9.0.3 "},
+        {FRAME("host", "\"a\":{\"addresses\":\"10.9.0.64/27\",\"reach\":[\"proxy\"],\"hosts\":[\"x.y\","
+                       "\"x.y:22\",\".z\"]},\"b\":{" ONE ",\"hosts\":[\"x.y\"]}"),
+         "10.9.0.64-10.9.0.127 "},
+        {FRAME("host", "\"c\":{\"addresses\":\"10.9.0.9\"}"), "10.9.0.64-10.9.0.127 10.9.0.3-10.9.0.3 "},
+    };
+
+    for (size_t i = 0; i < array_size(changes); i++)
+        expect_revoked(before, changes[i].after, changes[i].expected);
+}
+
+/* Both roles have lines that begin "acl hosts-a-443-". */
+Test(squid, a_role_whose_name_ends_in_a_number_is_not_taken_for_another_one)
+{
+    expect_revoked(
+        FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"x.y\"]},\"a-443\":{" ONE ",\"hosts\":[\"x.y\"]}"),
+        FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"x.y\"]},\"a-443\":{" ONE ",\"hosts\":[\"q.r\"]}"),
+        "10.9.0.3-10.9.0.3 ");
+    expect_revoked(
+        FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"x.y\"]},\"a-443\":{" ONE ",\"hosts\":[\"x.y\"]}"),
+        FRAME("host", "\"a\":{" POOL ",\"hosts\":[\"q.r\"]},\"a-443\":{" ONE ",\"hosts\":[\"x.y\"]}"),
+        "10.9.0.64-10.9.0.127 ");
+}
+
+Test(squid, text_that_is_no_configuration_revokes_nothing)
+{
+    static const char *const texts[] = {"",
+                                        "\n\n",
+                                        "acl role-",
+                                        "acl role-a src",
+                                        "acl role-a src 1.2.3.4/33\n",
+                                        "acl role-a src 1.2.3/8\n",
+                                        "acl hosts-",
+                                        "acl role-a src x/1"};
+    struct policy_range *sources = NULL;
+    struct error err = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < array_size(texts); i++) {
+        cr_expect_eq(squid_revoked(texts[i], "", &sources, &count, &err), 0);
+        cr_expect_eq(count, 0, "%s", texts[i]);
+        cr_expect_null(sources);
+    }
 }
