@@ -5,8 +5,8 @@
  * Invariant: what is accepted here, every runtime that it may be handed to either takes the same way or
  * refuses. An option read one way here and another way there would edit one bundle and run another. So where
  * the dialects differ only the common spelling passes: `--long`, `--long=VALUE`, `--long VALUE`, `-x` and
- * `-x VALUE`, before the id. How the others are read, by the sources of urfave/cli 1 and 3 and of glibc's
- * argp; tests/engines/command_line.bats asks runc and crun themselves:
+ * `-x VALUE`, before the id. How the others are read, by the sources of urfave/cli 1 and 3 and of crun;
+ * tests/engines/command_line.bats asks runc and crun themselves:
  *
  *                        runc to 1.5 (cli 1)     runc, later (cli 3)     crun (argp)
  *     -bundle DIR        --bundle                --bundle                -b undle
