@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "hook/filesystems.h"
 #include "hook/mountinfo.h"
+#include "hook/process.h"
 #include "hook/surfaces.h"
 #include "hook/walk.h"
 
@@ -11,7 +12,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -245,7 +245,6 @@ static int find_top(struct mounts *self)
 /* Opens the directory of the process in /proc: while it lives, the number is its own. */
 static int open_process(pid_t pid, int pidfd, struct error *err)
 {
-    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
     char path[32];
     int fd = -1;
 
@@ -253,7 +252,7 @@ static int open_process(pid_t pid, int pidfd, struct error *err)
     fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return error_set(err, errno, "open %s", path);
-    if (poll(&ended, 1, 0) == 0)
+    if (!process_ended(pidfd))
         return fd;
     close(fd);
     return error_set(err, ESRCH, "look at the mounts of process %d", (int)pid);

@@ -10,9 +10,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+bool process_ended(int pidfd)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+
+    return poll(&ended, 1, 0) != 0;
+}
 
 int process_stat_namespace(const char *process, const char *kind, struct stat *ret)
 {

@@ -2,12 +2,11 @@
 #include "hook/resolver.h"
 
 #include "base/cleanup.h"
+#include "hook/process.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 
 enum { RESOLVER = 0x7f00000b };
 
@@ -37,8 +36,8 @@ int resolver_listens(pid_t pid, int pidfd, bool *ret, struct error *err)
 
     if (result == 0)
         result = scan(pid, "tcp", &listens, err);
-    if (result == 0 && syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
-        result = error_set(err, errno, "look at process %d", (int)pid);
+    if (result == 0 && process_ended(pidfd))
+        result = error_set(err, ESRCH, "look at process %d", (int)pid);
     if (result == 0)
         *ret = listens;
     return result;

@@ -2,14 +2,13 @@
 #include "hook/status.h"
 
 #include "base/cleanup.h"
+#include "hook/process.h"
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 static const uint64_t NETWORK = 1ULL << CAP_NET_ADMIN | 1ULL << CAP_NET_RAW;
 
@@ -52,8 +51,8 @@ int status_read(pid_t pid, int pidfd, struct status *ret, struct error *err)
         found += take_line(line, &status);
     if (ferror(file) != 0 || found != LINES)
         return error_set(err, EIO, "read %s", path);
-    if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
-        return error_set(err, errno, "look at process %d", (int)pid);
+    if (process_ended(pidfd))
+        return error_set(err, ESRCH, "look at process %d", (int)pid);
     *ret = status;
     return 0;
 }
