@@ -113,7 +113,7 @@ static int check_fresh(const json_t *config, const json_t *mount, const char *ty
         return 0;
     error_set(err, 0, "the %s mount on %s is writable, and the kernel runs on the host what it names", type,
               destination);
-    return error_advise(err, "add the option `ro`");
+    return error_advise(err, "add the option `ro` (with dockerd's userns-remap: drop --userns host)");
 }
 
 int filesystems_check(const json_t *config, const json_t *mount, struct error *err)
