@@ -124,8 +124,8 @@ int capabilities_check(const json_t *capabilities, struct error *err)
             continue;
         error_set(err, 0, "CAP_%s cannot be contained: %s", UNCONTAINED[i].name, UNCONTAINED[i].way_out);
         return error_advise(err,
-                            "drop --privileged, --cap-add ALL or --cap-add %s, or give the container a user "
-                            "namespace",
+                            "drop it (--cap-drop %s, or no --privileged and no --cap-add ALL), or give the "
+                            "container a user namespace",
                             UNCONTAINED[i].name);
     }
     return 0;
