@@ -17,6 +17,7 @@
 # DIRECTORY is an existing one of the caller's, which he removes. Then it has `log` (dockerd's own words) and `runtimes`.
 
 source "${BASH_SOURCE[0]%/*}/internet.bash"
+source "${BASH_SOURCE[0]%/*}/image.bash"
 
 # The distribution's programs first: a newer client may stand in /usr/local/bin, and dockerd finds containerd and runc by
 # PATH. No credentials of whoever runs the tests.
@@ -113,7 +114,7 @@ docker_restart_daemon()
 # What docker_down must not leave, one thing a line.
 docker_left()
 {
-    pgrep -l 'dockerd|containerd|docker-proxy|docker-init' | sed 's/^/process /'
+    ps -e -o pid=,comm= | grep -E 'dockerd|containerd|docker-' | sed 's/^/process /'
     awk -v data="$1/data" '$2 ~ "^/run/docker" || index($2, data) == 1 { print "mount " $2 }' /proc/self/mounts
     find /sys/fs/cgroup -type d -path "*$(docker_cgroups "$1")*" | sed 's/^/cgroup /'
     ip -o link show | awk -F': ' '$2 ~ /^(docker|br-|veth)/ { print "link " $2 }'
@@ -132,6 +133,8 @@ docker_down()
         docker network ls --quiet --filter type=custom | xargs --no-run-if-empty docker network rm >/dev/null
     fi
     docker_stop
+    # What dockerd leaves mounted: its directory, if containers are to live on, and the host's network namespace.
+    umount "$1/data" /run/docker/netns/default 2>/dev/null
     while read -r bridge; do
         ip link delete "$bridge"
     done < <(ip -o link show type bridge | awk -F': ' '$2 ~ /^(docker|br-)/ { print $2 }')
@@ -144,26 +147,6 @@ docker_down()
         return 1
     fi
     rm -rf --one-file-system "${1:?}/data" "$1/runtimes" /run/docker /run/containerd "$DOCKER_DAEMON_JSON"
-}
-
-# image_root DIRECTORY: the root file system of image_busybox.
-image_root()
-{
-    local root=$1 applet library
-    mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,root,data}
-    chmod 1777 "$root/tmp"
-    cp "$(type -P busybox)" "$root/bin/busybox"
-    for applet in $(busybox --list); do
-        [[ $applet == busybox ]] || ln -sf busybox "$root/bin/$applet"
-    done
-    cp "$SALLYPORT_BUILD_DIRECTORY/probe/probe" "$root/probe"
-    cp "$(type -P curl)" "$root/bin/curl"
-    while read -r library; do
-        mkdir -p "$root${library%/*}"
-        cp -L "$library" "$root$library"
-    done < <(ldd "$(type -P curl)" | grep -o '/[^ ]*')
-    printf '%s\n' root:x:0:0:root:/root:/bin/sh nobody:x:65534:65534:nobody:/:/bin/sh >"$root/etc/passwd"
-    printf '%s\n' root:x:0: nogroup:x:65534: >"$root/etc/group"
 }
 
 image_busybox()

@@ -21,9 +21,10 @@ docker_stage_up()
     stage_up
     host_up
     mkdir -p "$DOCKER" "$WORK/over/etc"
-    for role in agent gateway dashboard strict; do
+    for role in agent gateway dashboard strict undefined; do
         docker_role "$DOCKER" "$NETWORK" "$role"
     done
+    docker_role "$DOCKER" nowhere
     docker_up "$DOCKER" "${1:-.}"
     cp "$WORK/internet/ca.pem" "$WORK/over/etc/"
     attempts_script >"$WORK/over/attempts"
