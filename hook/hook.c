@@ -10,6 +10,7 @@
 #include "hook/config.h"
 #include "hook/document.h"
 #include "hook/edit.h"
+#include "hook/late_network.h"
 #include "hook/privileges.h"
 #include "hook/refuse.h"
 #include "hook/selection.h"
@@ -107,6 +108,8 @@ static int run_edit(const struct selection *pin, json_t *config, struct error *e
     if (result < 0)
         return result;
     result = refuse_config(config, root, request.role, err);
+    if (result == 0)
+        result = refuse_late_network(config, err);
     if (result == 0)
         result = edit_config(config, &request, err);
     if (result == 0)

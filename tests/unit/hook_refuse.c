@@ -4,6 +4,7 @@
  * option to drop. */
 #include "base/cleanup.h"
 #include "hook/document.h"
+#include "hook/late_network.h"
 #include "hook/refuse.h"
 
 #include <criterion/criterion.h>
@@ -53,6 +54,40 @@ static json_t *parse(const char *text)
 #define PROC(namespaces, readonly)                                                                    \
     "{\"process\":{},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}]," \
     "\"linux\":{\"namespaces\":[" namespaces "],\"readonlyPaths\":[" readonly "]}}"
+
+static int late_network(const char *namespaces, const char *mounts, struct error *err)
+{
+    char text[512];
+    cleanup_json json_t *config = NULL;
+
+    snprintf(text, sizeof(text), "{\"linux\":{\"namespaces\":[%s]},\"mounts\":%s}", namespaces, mounts);
+    config = parse(text);
+    return refuse_late_network(config, err);
+}
+
+Test(refuse, late_network)
+{
+    static const char *const COMES[] = {"{\"type\":\"network\"},{\"type\":\"user\"}",
+                                        "{\"type\":\"network\",\"path\":\"\"},{\"type\":\"user\"}"};
+    static const char *const IS_THERE[] = {
+        "{\"type\":\"network\"}", "{\"type\":\"network\",\"path\":\"/run/netns/x\"},{\"type\":\"user\"}"};
+    static const char NO_RESOLVER[] = "[{\"destination\":\"/etc/hosts\"},{\"destination\":7},{}]";
+    static const char RESOLVER[] =
+        "[{\"destination\":\"/etc/hosts\"},{\"destination\":\"/etc/resolv.conf\"}]";
+
+    for (size_t i = 0; i < array_size(COMES); i++) {
+        struct error err = {0};
+
+        cr_expect_eq(late_network(COMES[i], NO_RESOLVER, &err), 0, "%s", err.text);
+        cr_expect_lt(late_network(COMES[i], RESOLVER, &err), 0, "%s", COMES[i]);
+        cr_expect_not_null(strstr(err.text, "--network none"), "%s", err.text);
+    }
+    for (size_t i = 0; i < array_size(IS_THERE); i++) {
+        struct error err = {0};
+
+        cr_expect_eq(late_network(IS_THERE[i], RESOLVER, &err), 0, "%s", err.text);
+    }
+}
 
 Test(refuse, config)
 {
