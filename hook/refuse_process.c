@@ -102,9 +102,8 @@ static int check_descriptor(int directory, const char *name, int pidfd, struct e
     if (result < 0 || what == NULL)
         return result;
     error_set(err, 0, "the container's process inherits descriptor %s, %s of the host", name, what);
-    return error_advise(
-        err, "drop --publish (Podman hands on the host's listening socket; a role has `publish`) and "
-             "--preserve-fds, or close it in the program that starts the runtime");
+    return error_advise(err, "drop --preserve-fds and --publish (a role has `publish` in the policy), or "
+                             "close it in the program that starts the runtime");
 }
 
 static int check_descriptors(pid_t pid, int pidfd, struct error *err)
