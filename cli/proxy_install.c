@@ -209,7 +209,12 @@ int proxy_install(const struct policy *policy, const char *path, struct error *e
 {
     struct installation self = {.policy = policy, .directory = -1, .squid.pidfd = -1};
     int result = install(&self, path, err);
+    char *slash = strrchr(self.path, '/');
 
+    if (result < 0 && path == NULL && self.name != NULL) {
+        *slash = '\0';
+        rmdir(self.path); /* made for nothing, if it is empty */
+    }
     installation_release(&self);
     return result;
 }

@@ -103,8 +103,10 @@ int squid_check(const char *text, size_t length, struct error *err)
     int result = 0;
     pid_t pid = 0;
 
-    if (!squid_present())
-        return error_set(err, errno, SQUID_PROGRAM);
+    if (!squid_present()) {
+        error_set(err, errno, SQUID_PROGRAM);
+        return error_advise(err, "install squid");
+    }
     if (config < 0 || output < 0)
         return error_set(err, errno, "memfd_create");
     result = file_write_all(config, text, length);

@@ -153,7 +153,7 @@ static int complain(const struct squid_process *process, const struct policy *po
 
 /* Until another socket listens than the one with the inode `before`. */
 static int await_listener(const struct squid_process *process, const struct policy *policy, uint32_t before,
-                          struct error *err)
+                          uint32_t *ret_inode, struct error *err)
 {
     struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
 
@@ -163,23 +163,27 @@ static int await_listener(const struct squid_process *process, const struct poli
 
         if (result < 0)
             return result;
-        if (inode != 0 && inode != before)
+        if (inode != 0 && inode != before) {
+            *ret_inode = inode;
             return 0;
+        }
         if (poll(&ended, 1, STEP_MS) > 0)
-            return complain(process, policy, "ended when it read the new configuration", err);
+            return complain(process, policy, "ended before it listened with the new configuration", err);
     }
-    return complain(process, policy, "has not read the new configuration", err);
+    return complain(process, policy, "does not listen with the new configuration", err);
 }
 
 int squid_process_reconfigure(const struct squid_process *process, const struct policy *policy,
                               struct error *err)
 {
     uint32_t before = 0;
-    int result = connections_listener(policy->proxy_address, policy->proxy_port, &before, err);
+    uint32_t after = 0;
+    /* One that is starting still dies of the signal; when it listens, it knows what to do with it. */
+    int result = await_listener(process, policy, 0, &before, err);
 
     if (result < 0)
         return result;
     if (syscall(SYS_pidfd_send_signal, process->pidfd, SIGHUP, NULL, 0) < 0)
         return error_set(err, errno, "signal squid (process %d)", process->pid);
-    return await_listener(process, policy, before, err);
+    return await_listener(process, policy, before, &after, err);
 }

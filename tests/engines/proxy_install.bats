@@ -134,8 +134,10 @@ nothing_changed()
     mv /etc/passwd.kept /etc/passwd
     [ "$status_then" -eq 0 ] || fail "$output_then"
     sed -i.kept '/^proxy:/d' /etc/passwd
+    rm -r "${SQUID_CONFIG%/*}"
     refused install_config
     mv /etc/passwd.kept /etc/passwd
+    [[ ! -e ${SQUID_CONFIG%/*} ]]
     says "/usr/sbin/squid refuses the configuration: FATAL: getpwnam failed"
     install_config # and with the user it is
 }
@@ -198,7 +200,36 @@ nothing_changed()
     run install_config
     chmod 1777 "$WORK/log"
     [ "$status" -eq 1 ]
-    says "ended when it read the new configuration; see /var/log/squid"
+    says "ended before it listened with the new configuration; see /var/log/squid"
+}
+
+# squid_starting: one that has its pid file and does not listen yet, stopped there.
+squid_starting()
+{
+    local attempt
+    for attempt in {1..20}; do
+        /usr/sbin/squid -N -f "$SQUID_CONFIG" </dev/null >"$WORK/squid.output" 2>&1 3>&- &
+        until [[ -s $SQUID_PID ]]; do
+            kill -0 $! || fail "$(cat "$WORK/squid.output")"
+        done
+        kill -STOP $!
+        squid_listens || return 0
+        kill -CONT $!
+        squid_end
+    done
+    fail "squid listens as soon as it has a pid file"
+}
+
+@test "a squid that is just starting is told when it can hear it" {
+    squid_starting
+    policy_write "$NETWORK" '.roles.agent.hosts = ["api.telegram.org"]'
+    install_config >"$WORK/installing" 3>&- &
+    eventually grep -q telegram "$SQUID_CONFIG"
+    kill -CONT "$(<"$SQUID_PID")"
+    wait $!
+    grep "has read it" "$WORK/installing"
+    [ "$(asks sp-agent api.telegram.org)" = 200 ]
+    [ "$(asks sp-agent openrouter.ai)" = 403 ]
 }
 
 @test "a squid whose process it may not look at is an error, not none" {
