@@ -525,11 +525,7 @@ static int plan_all(struct plan *plan, struct target *target, struct error *err)
     /* Links are there before something names them, and go after it. */
     if (result == 0 && !request->undo)
         result = install_plan_links(ENGINE, request, &plan->roles, plan->changes, err);
-    if (result == 0)
-        result = plan_target(plan, target, err);
-    if (result == 0 && request->undo)
-        result = install_plan_links(ENGINE, request, &plan->roles, plan->changes, err);
-    return result;
+    return result < 0 ? result : plan_target(plan, target, err);
 }
 
 static const char *socket_path(const char *config)
@@ -574,6 +570,8 @@ int install_containerd(struct install_request *request, struct changes *changes,
         result = plan_all(&plan, &target, err);
         free(target.text);
     }
+    if (result == 0 && request->undo)
+        result = install_plan_links(ENGINE, request, &plan.roles, changes, err);
     request->roles = plan.roles;
     json_decref(plan.document);
     return result;

@@ -171,7 +171,7 @@ static size_t hunk_end(const struct step *steps, size_t count, size_t first)
 {
     size_t last = first;
 
-    for (size_t i = first; i < count && i - last <= 2 * CONTEXT; i++)
+    for (size_t i = first; i < count && i - last <= 2 * CONTEXT + 1; i++)
         if (steps[i].sign != ' ')
             last = i;
     return last + 1 + CONTEXT < count ? last + 1 + CONTEXT : count;

@@ -27,20 +27,25 @@ static const char *config_path(const struct install_request *request)
                                                                                  : DEFAULT_CONFIG;
 }
 
-/* With a `runtimes` in the file and --add-runtime on its command line, dockerd does not start any more. */
+/* What the command line of dockerd says as well. With a default runtime in both places it would not start any
+ * more; runtimes of both are put together when it starts, but a reload leaves only those of the file. */
 static int check_flags(const struct engine_docker *docker, const struct install_request *request,
                        struct error *err)
 {
-    const char *flag = docker->runtimes_by_flag                              ? "--add-runtime"
-                       : docker->default_by_flag && request->default_runtime ? "--default-runtime"
-                                                                             : NULL;
-
-    if (flag == NULL)
-        return 0;
-    error_set(err, 0,
-              "dockerd (process %d) was started with %s, and would not start with the same in its file too",
-              docker->pid, flag);
-    return error_advise(err, "move what %s says from the command line to %s", flag, docker->config);
+    if (docker->default_by_flag && request->default_runtime) {
+        error_set(err, 0,
+                  "dockerd (process %d) was started with --default-runtime, and does not start with the same "
+                  "in its "
+                  "file too",
+                  docker->pid);
+        return error_advise(err, "take it from the command line");
+    }
+    if (docker->runtimes_by_flag && request->reload) {
+        error_set(err, 0, "a reload makes dockerd (process %d) forget the runtimes of its --add-runtime",
+                  docker->pid);
+        return error_advise(err, "move them to %s, or restart it instead of --reload", docker->config);
+    }
+    return 0;
 }
 
 /* What the daemon that runs, if one does, has to say against the plan. */
@@ -356,7 +361,8 @@ static void tell(const struct install_request *request, const struct engine_dock
         printf("not in force yet, dockerd keeps what it has: %s\n",
                command(docker, docker->config, "restart"));
     else
-        printf("not in force yet: %s\n", command(docker, docker->config, "reload"));
+        printf("not in force yet: %s\n",
+               command(docker, docker->config, docker->runtimes_by_flag ? "restart" : "reload"));
 }
 
 /* No running daemon reads the file. */
