@@ -219,7 +219,7 @@ int environment_copy_proxy(json_t *process, const json_t *from, struct error *er
         result = copy(env, source, PROXIES[i], err);
     for (size_t i = 0; result == 0 && i < array_size(EXCEPTIONS); i++)
         result = copy(env, source, EXCEPTIONS[i], err);
-    if (result == 0 && java != NULL)
+    if (result == 0 && java != NULL && java_options_any(java))
         result = merge_java(env, java, err);
     if (result == 0 && node != NULL)
         result = set_node(env, node, err);

@@ -13,10 +13,12 @@
 static const char *const OURS[] = {"-Dhttp.proxyHost=", "-Dhttp.proxyPort=", "-Dhttps.proxyHost=",
                                    "-Dhttps.proxyPort=", "-Dhttp.nonProxyHosts="};
 
-/* The length of the option that begins here. A JVM separates options by white space, and takes white space
- * between quotes of either kind as it is; there is no escape. *ret_open: a quote has no other end. */
-static size_t option_length(const char *option, bool *ret_open)
+/* The next option, NULL if there is none; *at is moved behind it. A JVM separates options by white space, and
+ * takes white space between quotes of either kind as it is; there is no escape. *ret_open: the last quote has
+ * no other end. */
+static const char *next_option(const char **at, size_t *ret_length, bool *ret_open)
 {
+    const char *option = *at + strspn(*at, " \t\n\v\f\r");
     char quote = '\0';
     size_t length = 0;
 
@@ -26,8 +28,10 @@ static size_t option_length(const char *option, bool *ret_open)
         else if (quote == '\0' && (option[length] == '"' || option[length] == '\''))
             quote = option[length];
     }
+    *at = option + length;
+    *ret_length = length;
     *ret_open = quote != '\0';
-    return length;
+    return length > 0 ? option : NULL;
 }
 
 static bool is_ours(const char *option)
@@ -39,19 +43,29 @@ static bool is_ours(const char *option)
 }
 
 /* Writes the options that are ours, or those that are not, with blanks between them and after what there is
- * already. False: there is an open quote. */
+ * already. False: there is an open quote, and the option that it is in is nobody's. */
 static bool write_options(FILE *out, const char *options, bool ours)
 {
-    bool open = false;
+    const char *option = NULL;
     size_t length = 0;
+    bool open = false;
 
-    for (; !open && *options != '\0'; options += length) {
-        options += strspn(options, " \t\n\v\f\r");
-        length = option_length(options, &open);
-        if (length > 0 && is_ours(options) == ours)
-            fprintf(out, "%s%.*s", ftell(out) > 0 ? " " : "", (int)length, options);
-    }
+    while (!open && (option = next_option(&options, &length, &open)) != NULL)
+        if ((is_ours(option) && !open) == ours)
+            fprintf(out, "%s%.*s", ftell(out) > 0 ? " " : "", (int)length, option);
     return !open;
+}
+
+bool java_options_any(const char *options)
+{
+    const char *option = NULL;
+    size_t length = 0;
+    bool open = false;
+
+    while ((option = next_option(&options, &length, &open)) != NULL)
+        if (is_ours(option))
+            return true;
+    return false;
 }
 
 /* What is reached directly or not at all: loopback, as in the JVM's own default, the roles with a name, and

@@ -13,8 +13,13 @@
 #include "base/error.h"
 #include "policy/policy.h"
 
+#include <stdbool.h>
+
 /* Our options for the network, for the caller to free. */
 int java_options_of(const struct policy *policy, char **ret, struct error *err);
+
+/* Whether the value has options that say where a proxy is, ours or somebody else's. */
+bool java_options_any(const char *options);
 
 /* The options of `old`, a value of JAVA_TOOL_OPTIONS (or ""), that are not ours, and then those of `source`
  * that are ours: of java_options_of, or of a value that has been merged before. *ret is for the caller to

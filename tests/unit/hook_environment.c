@@ -251,6 +251,7 @@ Test(environment, java)
         {"-Da=\"it's -Dhttp.proxyHost=c\"", "-Da=\"it's -Dhttp.proxyHost=c\" " JAVA},
         /* No JVM starts with these. */
         {"-Xmx1g 'open", "-Xmx1g 'open"},
+        {"-Dhttp.proxyHost='open", "-Dhttp.proxyHost='open"},
         {"-Da=\"open -Dhttp.proxyHost=c", "-Da=\"open -Dhttp.proxyHost=c"},
     };
 
@@ -353,4 +354,20 @@ Test(environment, copies)
         expect_value(own, "JAVA_TOOL_OPTIONS", "-Xmx2g " JAVA);
         expect_value(own, "NODE_USE_ENV_PROXY", "0");
     }
+}
+
+/* A container without a proxy of ours has nothing to give: not even an empty variable. */
+Test(environment, copies_from_a_role_without_proxy)
+{
+    struct error err = {0};
+    cleanup_json json_t *container = parse("{\"env\":[\"JAVA_TOOL_OPTIONS=-Xmx1g\"]}");
+    cleanup_json json_t *bare = parse("{}");
+    cleanup_json json_t *own = parse("{\"env\":[\"JAVA_TOOL_OPTIONS=-Xmx2g  -Dhttp.proxyHost=a\"]}");
+
+    cr_assert_eq(environment_set_proxy(container, &policy, lonely, &err), 0, "%s", err.text);
+    cr_assert_eq(environment_copy_proxy(bare, container, &err), 0, "%s", err.text);
+    cr_assert_eq(environment_copy_proxy(own, container, &err), 0, "%s", err.text);
+    expect_value(container, "JAVA_TOOL_OPTIONS", "-Xmx1g");
+    expect_value(bare, "JAVA_TOOL_OPTIONS", NULL);
+    expect_value(own, "JAVA_TOOL_OPTIONS", "-Xmx2g  -Dhttp.proxyHost=a");
 }
