@@ -84,19 +84,23 @@ engine_refuses()
     told "$text"
 }
 
-# create_refused ID TEXT: neither create nor run makes a container, and nothing is left of it.
+# create_refused ID TEXT...: neither create nor run makes a container; the line has all the texts, nothing is left.
 create_refused()
 {
-    local verb before
-    before=$(cksum <"$WORK/bundles/$1/config.json")
+    local id=$1 verb text before
+    shift
+    before=$(cksum <"$WORK/bundles/$id/config.json")
     for verb in engine_create engine_run; do
-        engine_refuses "$2" "$verb" "$1"
-        [[ $output != *started* ]] || fail "it ran: $output"
-        run "$RUNTIME" state "$1"
+        engine_refuses "$1" "$verb" "$id"
+        for text in "$@"; do
+            says "$text"
+        done
+        run "$RUNTIME" state "$id"
         [[ $status -ne 0 ]] || fail "there is a container: $output"
-        [[ ! -e /sys/fs/cgroup/pids/sallyport-tests/$1 ]] || fail "a cgroup is left"
+        [[ ! -e /sys/fs/cgroup/pids/sallyport-tests/$id ]] || fail "a cgroup is left"
     done
-    [[ $before == "$(cksum <"$WORK/bundles/$1/config.json")" ]] || fail "the bundle was edited"
+    [[ $before == "$(cksum <"$WORK/bundles/$id/config.json")" ]] || fail "the bundle was edited"
+    no_hub_links || fail "a link is left"
 }
 
 # start_refused ID TEXT: the container is created and is not started. It is removed.
