@@ -127,10 +127,12 @@ int engine_docker_sees(const struct engine_docker *docker, const char *path, str
     snprintf(theirs, sizeof(theirs), "/proc/%d/root%s", docker->pid, path);
     if (stat(path, &here) < 0)
         return error_set(err, errno, "%s", path);
-    if (stat(theirs, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+    if (stat(theirs, &there) < 0) {
+        if (errno == EACCES || errno == EPERM) /* seen in containers, where root may not look */
+            return 0;
+    } else if (here.st_dev == there.st_dev && here.st_ino == there.st_ino) {
         return 0;
-    if (errno == EACCES || errno == EPERM) /* not ours to look at: then it is not a snap's */
-        return 0;
+    }
     error_set(err, 0, "dockerd (process %d) has a root file system of its own and cannot see %s", docker->pid,
               path);
     return error_advise(err, "use a Docker of the distribution or of docker.com, not a snap");

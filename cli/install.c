@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "cli/verb.h"
+#include "hook/runtime_path.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -84,7 +85,18 @@ static int find_program(const char *name, char ret_path[PATH_MAX], struct error 
     if (strpbrk(ret_path, "\"\\\n") != NULL)
         return error_set(err, 0, "%s: a path with such characters cannot be written into a configuration",
                          ret_path);
-    return check_program(ret_path, err);
+    return 0;
+}
+
+/* What the engine will execute, and what that will: a runtime behind sallyport-runtime. */
+static int check_programs(const struct install_request *request, struct error *err)
+{
+    char behind[PATH_MAX];
+    int result = check_program(request->runtime, err);
+
+    if (result == 0)
+        result = check_program(request->hook, err);
+    return result < 0 ? result : runtime_path_find(NULL, behind, err);
 }
 
 /* Every role of the network's policy, or the one that is named. */
@@ -206,6 +218,8 @@ static int check(int argc, char **argv, const struct install_request *request, s
         return verb_usage("install", "exactly one of docker, podman and containerd is needed");
     if (!docker && (request->reload || request->host != NULL || request->pid_file != NULL))
         return verb_usage("install", "--reload, --host and --pidfile are for docker");
+    if (request->host != NULL && strncmp(request->host, "unix:///", strlen("unix:///")) != 0)
+        return verb_usage("install", "--host needs unix:// and an absolute path");
     if (!podman && request->mandatory != NULL)
         return verb_usage("install", "--mandatory is for podman");
     if (!docker && !podman && request->default_runtime)
@@ -228,7 +242,7 @@ static int check(int argc, char **argv, const struct install_request *request, s
     return 0;
 }
 
-/* Our directories go with the last link in them. */
+/* Ours go when there is no link in them. */
 static void remove_directories(const char *engine)
 {
     char path[PATH_MAX];
@@ -266,10 +280,10 @@ static int run(const struct engine *engine, struct install_request *request, str
         return verb_flush_output(err);
     }
     result = changes_apply(changes, err);
+    if (result < 0 || request->undo)
+        remove_directories(engine->name);
     if (result < 0)
         return result;
-    if (request->undo)
-        remove_directories(engine->name);
     report(changes, request->undo);
     result = verb_flush_output(err);
     if (result == 0)
@@ -297,6 +311,9 @@ int verb_install(int argc, char **argv, struct error *err)
         return result;
     request.runtime = runtime;
     request.hook = hook;
+    result = request.undo ? 0 : check_programs(&request, err);
+    if (result < 0)
+        return result;
     for (size_t i = 0; i < array_size(ENGINES); i++) {
         if (strcmp(argv[optind], ENGINES[i].name) != 0)
             continue;

@@ -58,6 +58,13 @@ int changes_read(const char *path, char **ret_text, size_t *ret_length, struct e
     return result < 0 ? result : file_read_at(AT_FDCWD, path, INSTALL_FILE_MAX, ret_text, ret_length, err);
 }
 
+int changes_read_target(const char *path, char **ret_text, size_t *ret_length, struct error *err)
+{
+    cleanup_free char *target = realpath(path, NULL);
+
+    return changes_read(target != NULL ? target : path, ret_text, ret_length, err);
+}
+
 static char *copy(const char *text, size_t length)
 {
     char *copied = text != NULL ? malloc(length + 1) : NULL;

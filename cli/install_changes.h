@@ -36,6 +36,9 @@ void changes_free(struct changes *changes);
  * link, and a file that another user than root owns or may write, are errors. */
 int changes_read(const char *path, char **ret_text, size_t *ret_length, struct error *err);
 
+/* The same for a file that is only read: where a link leads is good, too. */
+int changes_read_target(const char *path, char **ret_text, size_t *ret_length, struct error *err);
+
 /* Plans that the file, which now holds `before` (NULL: does not exist), holds `after` (NULL: is removed). The
  * texts are copied. Nothing is planned if they are the same. */
 int changes_file(struct changes *changes, const char *path, const char *before, size_t before_length,

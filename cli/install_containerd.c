@@ -94,7 +94,7 @@ static int read_toml(const char *path, json_t **ret, struct error *err)
 {
     cleanup_free char *text = NULL;
     size_t length = 0;
-    int result = changes_read(path, &text, &length, err);
+    int result = changes_read_target(path, &text, &length, err);
 
     return result < 0 || text == NULL ? result : toml_parse(text, length, path, ret, err);
 }

@@ -354,8 +354,12 @@ static void tell(const struct install_request *request, const struct engine_dock
                  const char *socket)
 {
     struct error unanswered = {0};
+    int result = ask(request, socket, 0, &unanswered);
 
-    if (ask(request, socket, 0, &unanswered) > 0)
+    if (result < 0)
+        printf("it cannot be seen whether dockerd has it (%s; --host names another socket)\n",
+               unanswered.text);
+    if (result > 0)
         printf("in force: dockerd (process %d) says so\n", docker->pid);
     else if (request->undo) /* a file without `runtimes` says nothing of them when it is read again */
         printf("not in force yet, dockerd keeps what it has: %s\n",

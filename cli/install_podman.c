@@ -45,7 +45,7 @@ static int read_hooks_dir(struct plan *plan, const char *path, struct error *err
     json_t *directory = NULL;
     size_t length = 0;
     size_t index = 0;
-    int result = changes_read(path, &text, &length, err);
+    int result = changes_read_target(path, &text, &length, err);
 
     if (result == 0 && text != NULL)
         result = toml_parse(text, length, path, &config, err);

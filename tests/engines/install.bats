@@ -201,7 +201,7 @@ says_like_diff()
     mount -o remount,bind,ro /etc/docker
     refused "$SALLYPORT" install docker --role "$NETWORK.agent"
     says "Read-only file system"
-    [[ -z $(find "$LINKS" -type l) ]]
+    [[ ! -e $LINKS ]]
     umount /etc/docker
     [[ $(<"$DAEMON_JSON") == '{}' ]]
 }
@@ -551,6 +551,7 @@ TOML
     refused "$SALLYPORT" install docker --mandatory
     refused "$SALLYPORT" install containerd --default-runtime
     refused "$SALLYPORT" install docker --config daemon.json
+    refused "$SALLYPORT" install docker --host tcp://127.0.0.1:2375
     refused "$SALLYPORT" install docker --role agent
     says NETWORK.ROLE
     refused "$SALLYPORT" install docker --role "$NETWORK.nobody"
