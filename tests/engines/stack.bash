@@ -41,9 +41,11 @@ SH
 #!/bin/sh
 echo; exec curl --silent --show-error --max-time 10 https://api.telegram.org/ 2>&1
 SH
-    cat >"$1/www/cgi-bin/echo" <<'SH'
+    cat >"$1/www/cgi-bin/talk" <<'SH'
 #!/bin/sh
-echo; exec cat
+echo
+cat &
+while echo tock; do sleep 0.05; done
 SH
     chmod 755 "$1"/www/cgi-bin/*
 }
@@ -61,14 +63,14 @@ done
 SH
 }
 
-# talk: keeps a connection to the gateway in use, in both directions, and writes down what comes back and that it ended.
+# talk: keeps a connection to the gateway, on which both ends send, and writes down what comes and that it ended.
 agent_scripts()
 {
     try_all_script >"$1/bin/try-all"
     cat >"$1/bin/talk" <<'SH'
 #!/bin/sh
 {
-    printf 'POST /cgi-bin/echo HTTP/1.0\r\nContent-Length: 100000000\r\n\r\n'
+    printf 'POST /cgi-bin/talk HTTP/1.0\r\nContent-Length: 100000000\r\n\r\n'
     while echo tick; do sleep 0.05; done
 } 2>/dev/null | { nc gateway 8642; echo ended; } >/tmp/talk 2>&1
 SH
