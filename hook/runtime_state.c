@@ -91,24 +91,32 @@ static bool drain(struct pollfd *stream, struct answer *answer)
     return n > 0 || (n < 0 && errno == EINTR);
 }
 
-/* Reads both streams to their ends, which is when the runtime and all who inherited them have ended.
- * Returns -ETIMEDOUT if that takes too long. */
-static int listen_to(const struct child *child, struct answer *out, struct answer *complaint)
+/* Reads both streams to their ends, and waits for the runtime's. Returns -ETIMEDOUT if that takes too long:
+ * also where whoever inherited a stream keeps it, or where the runtime has closed both and goes on. */
+static int listen_to(const struct child *child, int patience_ms, struct answer *out, struct answer *complaint)
 {
-    struct pollfd streams[] = {{child->out, POLLIN, 0}, {child->complaints, POLLIN, 0}};
-    int64_t end = milliseconds() + PATIENCE_MS;
+    cleanup_close int ended = (int)syscall(SYS_pidfd_open, child->pid, 0);
+    struct pollfd events[] = {{child->out, POLLIN, 0}, {child->complaints, POLLIN, 0}, {ended, POLLIN, 0}};
+    int64_t end = milliseconds() + patience_ms;
 
-    while (streams[0].fd >= 0 || streams[1].fd >= 0) {
+    if (ended < 0)
+        return -errno;
+    while (events[0].fd >= 0 || events[1].fd >= 0 || events[2].fd >= 0) {
         int64_t left = end - milliseconds();
 
         if (left <= 0)
             return -ETIMEDOUT;
-        if (poll(streams, 2, (int)left) < 0 && errno != EINTR)
-            return -errno;
-        if (streams[0].fd >= 0 && !drain(&streams[0], out))
-            streams[0].fd = -1;
-        if (streams[1].fd >= 0 && !drain(&streams[1], complaint))
-            streams[1].fd = -1;
+        if (poll(events, array_size(events), (int)left) < 0) {
+            if (errno != EINTR)
+                return -errno;
+            continue;
+        }
+        if (events[0].fd >= 0 && !drain(&events[0], out))
+            events[0].fd = -1;
+        if (events[1].fd >= 0 && !drain(&events[1], complaint))
+            events[1].fd = -1;
+        if (events[2].fd >= 0 && events[2].revents != 0)
+            events[2].fd = -1;
     }
     return 0;
 }
@@ -128,7 +136,8 @@ static int judge(const char *runtime, int status, struct answer *complaint, stru
                      length > 0 ? ": " : "", complaint->text);
 }
 
-static int run(const char *runtime, const char **arguments, struct answer *out, struct error *err)
+static int run(const char *runtime, const char **arguments, int patience_ms, struct answer *out,
+               struct error *err)
 {
     char text[COMPLAINT_MAX + 1];
     struct answer complaint = {.text = text, .limit = COMPLAINT_MAX};
@@ -138,20 +147,22 @@ static int run(const char *runtime, const char **arguments, struct answer *out, 
 
     if (result < 0)
         return result;
-    result = listen_to(&child, out, &complaint);
+    result = listen_to(&child, patience_ms, out, &complaint);
     close(child.out);
     close(child.complaints);
     if (result < 0)
         kill(child.pid, SIGKILL); /* our own child, not yet waited for: the pid is its */
-    while (waitpid(child.pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    while (waitpid(child.pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return error_set(err, errno, "%s state", runtime);
     if (result == -ETIMEDOUT)
-        return error_set(err, 0, "%s state: no answer within %d s", runtime, PATIENCE_MS / 1000);
+        return error_set(err, 0, "%s state: no answer within %d ms", runtime, patience_ms);
     return result < 0 ? error_set(err, -result, "%s state", runtime)
                       : judge(runtime, status, &complaint, err);
 }
 
-int runtime_state(const char *runtime, const struct command_line *command, json_t **ret, struct error *err)
+int runtime_state_within(const char *runtime, const struct command_line *command, int patience_ms,
+                         json_t **ret, struct error *err)
 {
     cleanup_free const char **arguments = calloc(command->globals_count + 4, sizeof(*arguments));
     cleanup_free char *text = malloc(STATE_SIZE_MAX);
@@ -164,8 +175,13 @@ int runtime_state(const char *runtime, const struct command_line *command, json_
     memcpy(arguments + 1, command->globals, command->globals_count * sizeof(*arguments));
     arguments[command->globals_count + 1] = "state";
     arguments[command->globals_count + 2] = command->id;
-    result = run(runtime, arguments, &out, err);
+    result = run(runtime, arguments, patience_ms, &out, err);
     if (result == 0 && out.length == out.limit)
         result = error_set(err, EFBIG, "%s state", runtime);
     return result < 0 ? result : document_parse(out.text, out.length, "the runtime's state", ret, err);
+}
+
+int runtime_state(const char *runtime, const struct command_line *command, json_t **ret, struct error *err)
+{
+    return runtime_state_within(runtime, command, PATIENCE_MS, ret, err);
 }

@@ -10,5 +10,9 @@
 #include <jansson.h>
 
 /* Runs the runtime and reads what it prints; *ret is a new reference. A runtime that fails, dies, prints no
- * state or does not end within 30 s (it is killed then) is an error. */
+ * state, or has not ended within 30 s (it is killed then) is an error. */
 int runtime_state(const char *runtime, const struct command_line *command, json_t **ret, struct error *err);
+
+/* The same, within `patience_ms` milliseconds. */
+int runtime_state_within(const char *runtime, const struct command_line *command, int patience_ms,
+                         json_t **ret, struct error *err);
