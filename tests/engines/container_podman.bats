@@ -110,7 +110,7 @@ teardown()
     box --network named "$IMAGE" true
     no_hub_links
     keep agent --network named
-    podman rm --force --time 0 agent
+    podman_rm agent
     no_hub_links
     [[ $(podman_traces) == "$rules" ]] || fail "was: $rules is: $(podman_traces)"
 }
@@ -134,7 +134,23 @@ teardown()
     refused_box "joins a network namespace" --network container:plain
     refused_box "joins the pid namespace" --pid container:plain
     refused_box "joins the ipc namespace" --ipc container:plain
-    refused_box "an internet socket of the host" --publish 127.0.0.1:8088:80
+}
+
+# The listening socket that Podman holds for the port is in the hands of crun's init, and not of runc's.
+@test "a port that Podman publishes leads nowhere" {
+    if [[ $RUNTIME == crun ]]; then
+        refused_box "an internet socket of the host" --publish 127.0.0.1:8088:80
+    else
+        keep agent --publish 127.0.0.1:8088:80
+        witness agent-80 agent "$PROBE" listen tcp 0.0.0.0 80
+        run "$PROBE" tcp 127.0.0.1 8088 --greeting --timeout-ms 1000
+        [ "$status" -eq 1 ]
+    fi
+    podman run --detach --name plain --pidfile "$WORK/plain.pid" --cgroup-parent "$PODMAN_CGROUPS" \
+        --publish 127.0.0.1:8089:80 "$IMAGE"
+    witness plain-80 plain "$PROBE" listen tcp 0.0.0.0 80
+    run "$PROBE" tcp 127.0.0.1 8089 --greeting
+    says greeting=hello
 }
 
 @test "a user namespace: sealed with no network, refused with one that comes after the hooks" {

@@ -92,8 +92,8 @@ teardown()
     rules=$(podman_traces)
     box --network named "$IMAGE" true
     no_hub_links
-    keep agent --uidmap 0:100000:65536
-    podman rm --force --time 0 agent
+    keep agent --network named
+    podman_rm agent
     no_hub_links
     [[ $(podman_traces) == "$rules" ]] || fail "was: $rules is: $(podman_traces)"
 }

@@ -55,7 +55,7 @@ podman_image()
 {
     local root=$WORK/podman/root
     image_root "$root"
-    cp "$WORK/internet/ca.pem" "$root/etc/ca.pem" 2>/dev/null || true
+    cp "$WORK/internet/ca.pem" "$root/etc/ca.pem"
     tar -C "$root" --numeric-owner --owner=0 --group=0 -c . |
         /usr/bin/podman import --quiet --change 'ENV PATH=/bin' --change 'CMD ["/bin/sleep", "600"]' - "$IMAGE" 3>&-
     rm -rf "$root"
@@ -106,7 +106,8 @@ podman_down()
     rm -rf --one-file-system "$WORK/podman"
     "$SALLYPORT" install podman --undo >/dev/null
     rm -f /etc/sallyport/runtime
-    find /sys/fs/cgroup -depth -type d -path "*$PODMAN_CGROUPS*" -exec rmdir {} + 2>/dev/null || true
+    find /sys/fs/cgroup -depth -type d \( -path "*$PODMAN_CGROUPS*" -o -path '*/libpod_parent*' \) \
+        -exec rmdir {} + 2>/dev/null || true
 }
 
 box()
@@ -125,6 +126,12 @@ keep()
     shift
     podman "${BOX_GLOBAL[@]}" run --detach --name "$name" --pidfile "$WORK/$name.pid" \
         --cgroup-parent "$PODMAN_CGROUPS" "${BOX[@]}" "$@" "$IMAGE" sleep 600 >"$WORK/$name.log"
+}
+
+# podman_rm NAME: with force. Podman may find its own clean-up of the container still busy, and says so: then again.
+podman_rm()
+{
+    eventually podman rm --force --ignore --time 0 "$1"
 }
 
 # What a container tries: the allowed way, and others, of which each leaves a trace at the far end if it gets there. The
@@ -229,13 +236,13 @@ spec:
 YAML
 }
 
-# What containers with a network leave on a machine, one thing a line; but for Podman's own rules of a network.
+# What containers with a network may leave on a machine, one thing a line.
 podman_traces()
 {
-    ip -o link show type veth | grep -v spt-
+    ip -o link show type veth | grep -v spt- || true
     find /run/netns -name 'netns-*'
-    iptables-save | grep -e DNAT -e dport
-} || true
+    iptables-save | grep -e --dport || true
+}
 
 podman_after_test()
 {
