@@ -144,12 +144,18 @@ sallyport()
     "$SALLYPORT" "$@"
 }
 
-# What systemd does, which is not process 1 here: `enable --now SOCKET...` only.
+# What systemd does, which is not process 1 here: `enable --now` of sockets and of the proxy.
 systemctl()
 {
     local socket
-    [[ "$1 $2" == "enable --now" ]] || return 0
+    [[ $* != daemon-reload ]] || return 0
+    [[ "$1 $2" == "enable --now" ]] || fail "systemctl $*" || return
     shift 2
+    if [[ $1 == sallyport-squid@* ]]; then
+        "$SALLYPORT" proxy-config squid "$NETWORK" --install &&
+            internet_squid "$WORK/internet" "/etc/squid/sallyport-$NETWORK/squid.conf" "" "$PROXY" 3128
+        return
+    fi
     for socket in "${@%.socket}"; do
         [[ -e /etc/systemd/system/$socket.socket ]] || fail "there is no $socket.socket" || return
         python3 "$BATS_TEST_DIRNAME/activate.py" "/etc/systemd/system/$socket".{socket,service} </dev/null \
@@ -234,16 +240,22 @@ stack_policy()
     install -D -m 644 "$WORK/hermes.json" "$POLICIES/$NETWORK.json"
 }
 
-stack_down()
+stack_machine_down()
 {
-    compose down --timeout 1
     docker_down "$DOCKER"
     witnesses_end
+    internet_squid_stop "$WORK/internet"
     internet_stop "$WORK/host"
     ip route delete local "$HOST_NET.0/24" dev lo
     internet_down spt "$WORK/internet" ""
     network_down
     assert_nothing_left
+}
+
+stack_down()
+{
+    compose down --timeout 1
+    stack_machine_down
 }
 
 proxy_listens()
