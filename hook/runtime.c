@@ -28,6 +28,8 @@
 #include "hook/selection.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -128,6 +130,15 @@ static int container_find(const char *runtime, const struct command_line *comman
     return result < 0 ? result : edit_find_pin(ret->config, &command->pin, &ret->pin, err);
 }
 
+static int check_created(const json_t *document, struct error *err)
+{
+    const char *status = json_string_value(json_object_get(document, "status"));
+
+    if (status != NULL && strcmp(status, "created") == 0)
+        return 0;
+    return error_set(err, 0, "start: the container is %s, not created", status != NULL ? status : "nothing");
+}
+
 static int seal_container(struct container *container, struct error *err)
 {
     struct selection selection;
@@ -139,10 +150,10 @@ static int seal_container(struct container *container, struct error *err)
         .policy = &policy,
     };
     const json_t *annotations = json_object_get(container->config, "annotations");
-    int result = state_read(container->document, &container->state, err);
+    int result = check_created(container->document, err);
 
-    if (result == 0 && container->state.stage != STATE_ATTACH)
-        result = error_set(err, 0, "start: the container has stopped");
+    if (result == 0)
+        result = state_read(container->document, &container->state, err);
     if (result == 0)
         result = selection_choose(&container->pin.selection, annotations, &selection, err);
     if (result < 0)
@@ -251,14 +262,31 @@ static void report(const struct command_line *command, const struct error *err)
     runtime_log_error(command, line);
 }
 
+/* What whoever started us may have left undone: a standard stream that is closed would be the number of the
+ * next file that is opened here, and the exit status of a child is lost where SIGCHLD is ignored. */
+static int settle(struct error *err)
+{
+    int fd = 0;
+
+    signal(SIGCHLD, SIG_DFL);
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) /* NOLINT(android-*) */
+        ;
+    if (fd < 0)
+        return error_set(err, errno, "open /dev/null");
+    close(fd);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     /* As the kernel knows it: argv[0] is whatever the caller wrote there. */
     const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
     struct command_line command = {0};
     struct error err = {0};
-    int result = command_line_parse(name != NULL ? name : "", argc, argv, &command, &err);
+    int result = settle(&err);
 
+    if (result == 0)
+        result = command_line_parse(name != NULL ? name : "", argc, argv, &command, &err);
     if (result == 0 && command.verb == COMMAND_HELP)
         return fputs(USAGE, stdout) < 0 || fflush(stdout) != 0 ? 1 : 0;
     if (result == 0)
