@@ -15,9 +15,20 @@ RUNTIME_PROGRAM=$SALLYPORT_BUILD_DIRECTORY/sallyport-runtime
 
 setup_file()
 {
+    # k3s's place, which is not below /etc.
+    [[ -d /var/lib/rancher ]] || : >"$WORK/rancher-made"
+    mkdir -p /var/lib/rancher
+    mount -t tmpfs tmpfs /var/lib/rancher
     mkdir -p /etc/docker /etc/containerd "$WORK/containerd"
     cp "$CONTAINERD" "$WORK/containerd.toml"
     policy_write "$NETWORK" '.proxy.at = "member"'
+}
+
+teardown_file()
+{
+    find /sys/fs/cgroup -depth -type d -path '*/sallyport-tests/install*' -exec rmdir {} + 2>/dev/null || true
+    umount /var/lib/rancher
+    [[ ! -e $WORK/rancher-made ]] || rmdir /var/lib/rancher
 }
 
 setup()
@@ -281,12 +292,17 @@ says_like_diff()
 
 # Podman.
 
-# podman_run ARGUMENT...: a container with a storage of the test's.
+# podman ARGUMENT...: with a storage of the test's.
+podman()
+{
+    env -u DOCKER_CONFIG /usr/bin/podman --root "$WORK/podman/root" --runroot "$WORK/podman/run" --storage-driver vfs \
+        --cgroup-manager cgroupfs "$@" 3>&-
+}
+
 podman_run()
 {
-    env -u DOCKER_CONFIG podman --root "$WORK/podman/root" --runroot "$WORK/podman/run" --storage-driver vfs --cgroup-manager cgroupfs \
-        run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 \
-        --cgroup-parent /sallyport-tests/install "$@" 3>&-
+    podman run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 \
+        --cgroup-parent /sallyport-tests/install "$@"
 }
 
 @test "podman: the packaged hook, runtimes that podman knows, the built-in ones too; undo leaves nothing" {
