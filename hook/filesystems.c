@@ -7,22 +7,49 @@
 #include <linux/magic.h>
 #include <string.h>
 
-#ifndef CONFIGFS_MAGIC
-#define CONFIGFS_MAGIC 0x62656570 /* fs/configfs/mount.c */
-#endif
+/* Those that linux/magic.h does not have, or not in every version: fs/configfs/mount.c, ipc/mqueue.c,
+ * fs/nfsd/nfsctl.c, net/sunrpc/rpc_pipe.c, fs/fuse/control.c, drivers/xen/xenfs/super.c. */
+enum {
+    CONFIGFS = 0x62656570,
+    MQUEUE = 0x19800202,
+    NFSD = 0x6e667364,
+    RPC_PIPEFS = 0x67596969,
+    FUSECTL = 0x65735543,
+    XENFS = (int)0xabba1974,
+};
 
 /* A container has instances of its own of some of these; the host's lead to the files of other processes
  * (/proc/PID/root), to programs that the kernel runs on the host (core_pattern, uevent_helper,
- * release_agent), to registers of network cards (resource0), or to other namespaces. */
+ * release_agent, the interpreters of binfmt_misc), to registers of network cards (resource0), to terminals
+ * and message queues of other programs, to other namespaces, or to what the host fetches from the network
+ * because a name is looked up (autofs). Engines make volumes of any type. */
 static const struct {
     long magic;
     const char *name;
 } KERNEL[] = {
-    {PROC_SUPER_MAGIC, "procfs"},   {SYSFS_MAGIC, "sysfs"},
-    {CGROUP_SUPER_MAGIC, "cgroup"}, {CGROUP2_SUPER_MAGIC, "cgroup"},
-    {DEBUGFS_MAGIC, "debugfs"},     {TRACEFS_MAGIC, "tracefs"},
-    {BPF_FS_MAGIC, "bpffs"},        {SECURITYFS_MAGIC, "securityfs"},
-    {CONFIGFS_MAGIC, "configfs"},   {NSFS_MAGIC, "nsfs (a namespace)"},
+    {PROC_SUPER_MAGIC, "procfs"},
+    {SYSFS_MAGIC, "sysfs"},
+    {CGROUP_SUPER_MAGIC, "cgroup"},
+    {CGROUP2_SUPER_MAGIC, "cgroup"},
+    {DEBUGFS_MAGIC, "debugfs"},
+    {TRACEFS_MAGIC, "tracefs"},
+    {BPF_FS_MAGIC, "bpffs"},
+    {SECURITYFS_MAGIC, "securityfs"},
+    {CONFIGFS, "configfs"},
+    {NSFS_MAGIC, "nsfs (a namespace)"},
+    {BINFMTFS_MAGIC, "binfmt_misc"},
+    {AUTOFS_SUPER_MAGIC, "autofs"},
+    {DEVPTS_SUPER_MAGIC, "devpts"},
+    {MQUEUE, "mqueue"},
+    {EFIVARFS_MAGIC, "efivarfs"},
+    {PSTOREFS_MAGIC, "pstore"},
+    {SELINUX_MAGIC, "selinuxfs"},
+    {SMACK_MAGIC, "smackfs"},
+    {NFSD, "nfsd"},
+    {RPC_PIPEFS, "rpc_pipefs"},
+    {FUSECTL, "fusectl"},
+    {XENFS, "xenfs"},
+    {RDTGROUP_SUPER_MAGIC, "resctrl"},
 };
 
 /* What runc, crun, Docker, containerd and Podman mount, and what holds nothing but what the container puts

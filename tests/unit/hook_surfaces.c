@@ -255,10 +255,22 @@ Test(surfaces, kernel_file_systems)
         {"/sys/kernel/uevent_helper", "sysfs"},
         {"/proc/self/ns/net", "nsfs"},
         {"/run/area/cgroup", "cgroup"},
+        {"/dev/pts", "devpts"},
+        {"/run/area/mqueue", "mqueue"},
+        {"/run/area/binfmt_misc", "binfmt_misc"},
+        {"/run/area/binfmt_misc/register", "binfmt_misc"},
     };
+    static const char *const MOUNTED[] = {"mqueue", "binfmt_misc"};
 
     make_directory(WORK "/cgroup");
     cr_assert_eq(mount("cgroup2", WORK "/cgroup", "cgroup2", 0, NULL), 0);
+    for (size_t i = 0; i < array_size(MOUNTED); i++) {
+        char path[64];
+
+        snprintf(path, sizeof(path), WORK "/%s", MOUNTED[i]);
+        make_directory(path);
+        cr_assert_eq(mount(MOUNTED[i], path, MOUNTED[i], 0, NULL), 0, "%s", MOUNTED[i]);
+    }
     for (size_t i = 0; i < array_size(CASES); i++)
         if (access(CASES[i].source, F_OK) == 0 || i != 5) /* uevent_helper: only where it is configured */
             refused(CASES[i].source, CASES[i].name);
