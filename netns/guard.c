@@ -38,9 +38,13 @@ static void add_output(const struct nft_table *table, const struct guard *guard)
 static void add_input(const struct nft_table *table, const struct guard *guard)
 {
     nft_base_chain_add(table, "input", NF_INET_LOCAL_IN, NFT_PRIORITY_FILTER, NF_DROP);
-    if (guard->only_sp0)
+    if (guard->only_sp0) {
+        /* Linux takes a packet for sp0's address from any link: a neighbour on the engine's network would
+         * speak to the proxy, with a member's address if it likes. */
+        nft_rule(table, "input", nft_not_iifname(MEMBER_LINK), nft_not_iif_loopback(), nft_ipv4(),
+                 nft_daddr(guard->subnet), nft_drop());
         nft_rule(table, "input", nft_not_iifname(MEMBER_LINK), nft_accept());
-    else
+    } else
         nft_rule(table, "input", nft_iif_loopback(), nft_jump("loopback"));
     nft_rule(table, "input", nft_iifname(MEMBER_LINK), nft_ipv4(), nft_saddr(guard->subnet), nft_tcp(),
              nft_accept());

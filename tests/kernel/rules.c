@@ -764,6 +764,18 @@ Test(rules, guard_covers_links_added_later)
     expect_inward(false);
 }
 
+/* The member's address in the subnet, from another link: a neighbour of the proxy's container. */
+static void expect_own_address(bool guarded)
+{
+    held int here = topology_listen(AGENT, AGENT_ADDRESS, 3128);
+
+    if (guarded)
+        expect_silence(OUTSIDE, "", 0, AGENT_ADDRESS, 3128);
+    else
+        expect_open(OUTSIDE, "", 0, AGENT_ADDRESS, 3128);
+    expect_open(AGENT, "", 0, AGENT_ADDRESS, 3128);
+}
+
 Test(rules, guard_of_sp0_leaves_other_links_alone)
 {
     add_later_link();
@@ -771,9 +783,11 @@ Test(rules, guard_of_sp0_leaves_other_links_alone)
     expect_later_link(true);
     expect_own_link(true);
     expect_inward(true);
+    expect_own_address(true);
     topology_nft(AGENT, "delete table inet sallyport");
     expect_own_link(false);
     expect_inward(false);
+    expect_own_address(false);
 }
 
 /* ---- uplink: the hub has no rules in these tests, as if a member had got past it ---- */

@@ -305,6 +305,7 @@ static const char guard_sp0_text[] =
     "\n"
     "\tchain input {\n"
     "\t\ttype filter hook input priority filter; policy drop;\n"
+    "\t\tiifname != \"sp0\" iif != \"lo\" ip daddr 10.209.0.0-10.209.0.255 drop\n"
     "\t\tiifname != \"sp0\" accept\n"
     "\t\tiifname \"sp0\" ip saddr 10.209.0.0-10.209.0.255 meta l4proto tcp accept\n"
     "\t}\n"
