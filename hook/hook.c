@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "hook/attach.h"
+#include "hook/caller_stderr.h"
 #include "hook/config.h"
 #include "hook/document.h"
 #include "hook/edit.h"
@@ -180,9 +181,11 @@ int main(int argc, char **argv)
 {
     struct selection pin = {NULL, NULL};
     struct error err = {0};
-    int result = parse_options(argc, argv, &pin, &err);
+    int result = 0;
 
+    caller_stderr_adopt();
     umask(022);
+    result = parse_options(argc, argv, &pin, &err);
     if (result == 0)
         result = run(&pin, &err);
     if (result < 0)
