@@ -221,6 +221,8 @@ says_like_diff()
     mkdir -p "$WORK/docker"
     docker_up "$WORK/docker" 'del(.runtimes)'
     cp "$DAEMON_JSON" "$WORK/before"
+    install docker
+    says "not in force yet: kill -HUP"
     install docker --role "$NETWORK.agent"
     says "not in force yet: kill -HUP"
     [[ $(docker info --format '{{json .Runtimes}}') != *sallyport* ]]
@@ -461,6 +463,15 @@ TOML
     says "in force: containerd"
     install containerd --role "$NETWORK.agent"
     says "not in force yet"
+    # What its handlers name, containerd's shim runs; a pinned role is not an annotation's to choose.
+    rootfs_make
+    ln -sf busybox "$ROOTFS/bin/ip"
+    "$SALLYPORT" network up "$NETWORK"
+    run ctr run --rm --cgroup /sallyport-tests/install-ctr --annotation io.sallyport.role=gateway \
+        --runc-binary "$LINKS/containerd/sallyport-runtime.hermes.agent" --rootfs "$ROOTFS" spt-install ip -o address
+    "$SALLYPORT" network down "$NETWORK"
+    says "sp0    inet 10.209.0."
+    [[ $output != *"inet $GATEWAY/"* ]] || fail "$output"
 }
 
 @test "containerd: a containerd that reads another file is told apart" {
