@@ -465,10 +465,10 @@ TOML
     says "not in force yet"
     # What its handlers name, containerd's shim runs; a pinned role is not an annotation's to choose.
     rootfs_make
-    ln -sf busybox "$ROOTFS/bin/ip"
     "$SALLYPORT" network up "$NETWORK"
     run ctr run --rm --cgroup /sallyport-tests/install-ctr --annotation io.sallyport.role=gateway \
-        --runc-binary "$LINKS/containerd/sallyport-runtime.hermes.agent" --rootfs "$ROOTFS" spt-install ip -o address
+        --runc-binary "$LINKS/containerd/sallyport-runtime.hermes.agent" --rootfs "$ROOTFS" spt-install \
+        /bin/busybox ip -o address
     "$SALLYPORT" network down "$NETWORK"
     says "sp0    inet 10.209.0."
     [[ $output != *"inet $GATEWAY/"* ]] || fail "$output"
