@@ -30,6 +30,24 @@ static const char *const KNOWN[] = {
     "/tmp/ssh-*/agent.*",
 };
 
+/* Directories, each as a whole: who can write there decides over containers, or over who they are. */
+static const char *const STATE[] = {
+    "/etc/sallyport/networks.d",
+    "/etc/sallyport/runtimes",
+    "/run/sallyport",
+    "/run/runc",
+    "/run/crun",
+    "/run/docker/runtime-*",
+    "/run/docker/containerd/daemon/io.containerd.runtime.v2.task",
+    "/run/containerd/runc",
+    "/run/containerd/io.containerd.runtime.v2.task",
+    "/run/containers/storage",
+    "/run/libpod",
+    "/var/lib/docker/containers",
+    "/var/lib/containerd",
+    "/var/lib/containers/storage",
+};
+
 struct directory {
     dev_t device;
     ino_t inode;
@@ -187,13 +205,14 @@ static int collect_path(struct sockets *sockets, const char *path, bool director
     return directory || cut(copy) ? add_with_parents(sockets, copy, path, err) : 0;
 }
 
-static int collect_pattern(struct sockets *sockets, const char *pattern, struct error *err)
+/* `directory`: what the pattern names is one, also where it is no pattern. */
+static int collect_pattern(struct sockets *sockets, const char *pattern, bool directory, struct error *err)
 {
     glob_t found = {0};
     int result = 0;
 
     if (strpbrk(pattern, "*?[") == NULL)
-        return collect_path(sockets, pattern, false, err);
+        return collect_path(sockets, pattern, directory, err);
     if (glob(pattern, GLOB_NOSORT | GLOB_NOCHECK, NULL, &found) != 0)
         return error_set(err, ENOMEM, "look for sockets");
     for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
@@ -207,7 +226,9 @@ static int collect_known(struct sockets *sockets, struct error *err)
     int result = 0;
 
     for (size_t i = 0; i < array_size(KNOWN) && result == 0; i++)
-        result = collect_pattern(sockets, KNOWN[i], err);
+        result = collect_pattern(sockets, KNOWN[i], false, err);
+    for (size_t i = 0; i < array_size(STATE) && result == 0; i++)
+        result = collect_pattern(sockets, STATE[i], true, err);
     return result;
 }
 

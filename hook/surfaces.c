@@ -36,6 +36,37 @@ static int check_socket(const struct surfaces *self, const struct stat *socket, 
                         self->role->name);
 }
 
+/* Whether the directory is the container's bundle or above it; also where that cannot be told. */
+static bool holds_bundle(const struct surfaces *self, const struct stat *directory)
+{
+    char path[PATH_MAX] = ".";
+    size_t length = 1;
+    struct stat before = {0};
+    struct stat st;
+
+    for (; length + sizeof("/..") <= sizeof(path); length += strlen("/..")) {
+        if (fstatat(self->bundle, path, &st, 0) < 0)
+            return true;
+        if (st.st_dev == directory->st_dev && st.st_ino == directory->st_ino)
+            return true;
+        if (st.st_dev == before.st_dev && st.st_ino == before.st_ino)
+            return false; /* above / there is / again */
+        before = st;
+        strcpy(path + length, "/..");
+    }
+    return true;
+}
+
+/* What may be written there is read again when a process joins, and when the container starts. */
+static int check_bundle(const struct surfaces *self, const struct stat *directory, const char *what)
+{
+    if (!holds_bundle(self, directory))
+        return 0;
+    error_set(self->err, 0, "%s holds the container's own bundle, with the config.json that confines it",
+              what);
+    return error_advise(self->err, "mount a directory that does not hold it");
+}
+
 static int check_directory(const struct surfaces *self, const struct stat *directory, const char *what)
 {
     const char *socket = sockets_below(self->sockets, directory);
@@ -44,7 +75,7 @@ static int check_directory(const struct surfaces *self, const struct stat *direc
     if (device != NULL)
         return devices_refuse(what, device, self->err);
     if (socket == NULL)
-        return 0;
+        return check_bundle(self, directory, what);
     error_set(self->err, 0, "%s holds %s, a way out of the network", what, socket);
     return error_advise(self->err,
                         "mount a directory that does not hold it, or list it under `sockets` of role `%s`",

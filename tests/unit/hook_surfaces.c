@@ -164,6 +164,50 @@ Test(surfaces, directories_above_an_engine)
     allowed("/run/user/1000/doc");
 }
 
+/* What engines, runtimes and Sallyport decide by. */
+Test(surfaces, directories_of_state)
+{
+    static const char *const MADE[] = {"/run/sallyport",
+                                       "/run/runc",
+                                       "/run/docker",
+                                       "/run/crun",
+                                       "/run/docker/runtime-runc",
+                                       "/run/docker/plugins",
+                                       "/run/libpod",
+                                       "/run/containerd",
+                                       "/run/containerd/runc",
+                                       "/run/containerd/runc/k8s.io"};
+
+    for (size_t i = 0; i < array_size(MADE); i++)
+        make_directory(MADE[i]);
+    refused("/etc", "holds /etc/sallyport");
+    refused("/var/lib", "holds /var/lib/");
+    refused("/run/sallyport", "holds /run/sallyport");
+    refused("/run/runc", "holds /run/runc");
+    refused("/run/crun", "holds /run/crun");
+    refused("/run/libpod", "holds /run/libpod");
+    refused("/run/docker/runtime-runc", "holds /run/docker/runtime-runc");
+    refused("/run/containerd/runc", "holds /run/containerd/runc");
+    bind_mount("/run/runc", WORK "/alias", 0);
+    refused(WORK "/alias", "holds /run/runc");
+    allowed("/run/docker/plugins");
+}
+
+/* Who can write into the bundle decides what joins the container. */
+Test(surfaces, directories_above_the_bundle)
+{
+    make_directory(WORK "/bundle/data");
+    make_directory(WORK "/bundles");
+    refused(WORK "/bundle", "config.json");
+    refused(WORK, "config.json");
+    refused(".", "config.json");
+    bind_mount(WORK, "/run/alias", 0);
+    refused("/run/alias", "config.json");
+    refused("/run/alias/bundle", "config.json");
+    allowed("data");
+    allowed(WORK "/bundles");
+}
+
 Test(surfaces, other_spellings_of_run)
 {
     cr_assert_eq(symlink("/run", WORK "/link"), 0);
@@ -591,8 +635,8 @@ Test(surfaces, new_file_systems)
         {"\"/x\",\"type\":\"tmpfs\"", "", NULL},
         {"\"/x\",\"type\":\"devpts\"", "", NULL},
         {"\"/x\",\"type\":\"mqueue\"", "", NULL},
-        {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK "\"]", "", NULL},
-        {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK ":/run\"]", "", "/run/"},
+        {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK "/bundle/rootfs\"]", "", NULL},
+        {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK "/bundle/rootfs:/run\"]", "", "/run/"},
         {"\"/x\",\"type\":\"overlay\",\"options\":[\"upperdir=/run\"]", "", "/run/"},
         {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK "\\\\:\"]", "", "a backslash"},
         {"\"/x\",\"type\":\"debugfs\"", "", "debugfs mount on /x"},
