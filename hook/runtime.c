@@ -191,9 +191,6 @@ static int replace_process(struct command_line *command, const json_t *config, s
     return 0;
 }
 
-static int join(const char *runtime, struct command_line *command, struct error *err)
-{
-    struct container container = CONTAINER_NONE;
 /* Who joins before the start would run before the seal, next to whatever the engine has attached. */
 static int check_started(const json_t *document, struct error *err)
 {
@@ -205,14 +202,17 @@ static int check_started(const json_t *document, struct error *err)
     return error_advise(err, "start it first");
 }
 
+static int join(const char *runtime, struct command_line *command, struct error *err)
+{
+    struct container container = CONTAINER_NONE;
     int result = container_find(runtime, command, &container, err);
 
     forget_passed_sockets();
     if (result == 0)
+        result = check_started(container.document, err);
+    if (result == 0)
         result = exec_process_check_capabilities(command->capabilities, command->capabilities_count,
                                                  container.config, err);
-    if (result == 0)
-        result = check_started(container.document, err);
     if (result == 0 && command->process_file != NULL)
         result = replace_process(command, container.config, err);
     container_close(&container);
