@@ -89,6 +89,16 @@ teardown()
     says_sealed 202
 }
 
+@test "what Podman starts again by itself is sealed again" {
+    keep agent --restart always
+    first=$(<"$WORK/agent.pid")
+    kill -KILL "$first"
+    eventually restarted agent "$first"
+    [ "$(hub_links)" -eq 1 ]
+    run podman exec agent sh -c "export HTTPS_PROXY=http://$PROXY:3128; $(attempts 208)"
+    says_sealed 208
+}
+
 @test "a network that is connected to a running container is of no use to it" {
     keep agent --network named
     podman network connect podman agent
@@ -120,6 +130,13 @@ teardown()
     says "$GATEWAY/32"
 }
 
+@test "a proxy that Podman takes over from its own environment is not the container's" {
+    HTTPS_PROXY=http://203.0.113.250:3128 run box "$IMAGE" sh -c 'echo $HTTPS_PROXY'
+    says "http://$PROXY:3128"
+    HTTPS_PROXY=http://203.0.113.250:3128 run control "$IMAGE" sh -c 'echo $HTTPS_PROXY'
+    says "http://203.0.113.250:3128"
+}
+
 @test "what is annotated wrongly does not start, and Podman says where the reason is" {
     refused_box "role \`nobody\` is not in the policy" --annotation io.sallyport.role=nobody
     refused_box "annotation \`io.sallyport.netwrok\` is unknown" --annotation io.sallyport.netwrok=hermes
@@ -128,12 +145,23 @@ teardown()
     says "journalctl -t sallyport says why"
 }
 
+@test "the reason is on the standard error of whom the user called, although Podman gives the hook none" {
+    podman_no_hooks
+    "$SALLYPORT" install podman
+    box --annotation io.sallyport.role=nobody "$IMAGE" echo started 2>"$WORK/told" && fail "started"
+    grep -q "^sallyport: hermes/nobody: role \`nobody\` is not in the policy" "$WORK/told"
+    podman_hooks
+}
+
 @test "what cannot be sealed does not start, whatever the options" {
     refused_everything
     podman run --detach --name plain --cgroup-parent "$PODMAN_CGROUPS" "$IMAGE"
     refused_box "joins a network namespace" --network container:plain
     refused_box "joins the pid namespace" --pid container:plain
     refused_box "joins the ipc namespace" --ipc container:plain
+    never_starts --network ns:/proc/1/ns/net
+    refused_box "joins the hub" --network ns:/run/netns/sallyport-hermes
+    refused_box "has put interface eth0" --annotation io.sallyport.role=strict
 }
 
 # The listening socket that Podman holds for the port is in the hands of crun's init, and not of runc's.

@@ -111,6 +111,11 @@ teardown()
     refused_everything
     refused_box "role \`nobody\` is not in the policy" --annotation io.sallyport.role=nobody
     refused_box "annotation \`io.sallyport.netwrok\` is unknown" --annotation io.sallyport.netwrok=hermes
+    podman run --detach --name plain --cgroup-parent "$PODMAN_CGROUPS" "$IMAGE"
+    refused_box "joins a network namespace" --network container:plain
+    never_starts --pid container:plain
+    never_starts --network ns:/proc/1/ns/net
+    refused_box "has put interface eth0" --annotation io.sallyport.role=strict
 }
 
 @test "a pod is sealed from its first container on" {

@@ -128,6 +128,14 @@ keep()
         --cgroup-parent "$PODMAN_CGROUPS" "${BOX[@]}" "$@" "$IMAGE" sleep 600 >"$WORK/$name.log"
 }
 
+# restarted NAME PID: it runs, and its process is another one.
+restarted()
+{
+    local pid
+    pid=$(<"$WORK/$1.pid")
+    [[ $pid != "$2" ]] && kill -0 "$pid" && podman exec "$1" true
+}
+
 # podman_rm NAME: with force. Podman may find its own clean-up of the container still busy, and says so: then again.
 podman_rm()
 {
@@ -189,6 +197,13 @@ lacks_network_capabilities()
     (((16#${output##*[[:space:]]} & (1 << 12 | 1 << 13)) == 0)) || fail "$output"
 }
 
+# never_starts OPTION...: whoever says why; runc has refusals of its own.
+never_starts()
+{
+    run box "$@" "$IMAGE" echo started
+    [[ $status -ne 0 && $'\n'$output != *$'\n'started* ]] || fail "started: $output"
+}
+
 # refused_box TEXT OPTION...: does not start, and the reason is one line: what the runtime says is Podman's own message;
 # what the hook says is not shown by Podman (at precreate) or crun (later), which is why the log has it.
 refused_box()
@@ -196,8 +211,7 @@ refused_box()
     local text=$1
     shift
     rm -f "$WORK/hook.said"
-    run box "$@" "$IMAGE" echo started
-    [[ $status -ne 0 && $'\n'$output != *$'\n'started* ]] || fail "started: $output"
+    never_starts "$@"
     if [[ -e $WORK/podman/sallyport-hook ]]; then
         eventually test -s "$WORK/hook.said"
         output=$(<"$WORK/hook.said")
