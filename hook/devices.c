@@ -14,7 +14,7 @@
 /* Patterns of glob(7): what is there now gives the numbers, which are assigned dynamically. */
 static const char *const DEVICES[] = {
     "/dev/net/tun", "/dev/tap*",           "/dev/vhost-*",      "/dev/vsock",
-    "/dev/vfio/*",  "/dev/vfio/devices/*", "/dev/infiniband/*",
+    "/dev/vfio/*",  "/dev/vfio/devices/*", "/dev/infiniband/*", "/dev/uio*",
 };
 
 /* One path for each directory that holds such devices, whether or not they are there now. */
@@ -78,6 +78,13 @@ int devices_refuse(const char *what, const char *device, struct error *err)
     return error_advise(err, "drop it (--device, --device-cgroup-rule, --volume) from the container");
 }
 
+/* Who writes to a disk needs neither packets nor a mount: the host's next program is his. */
+static int refuse_disk(const char *what, struct error *err)
+{
+    error_set(err, 0, "%s gives the container disks of the host, and with them every file", what);
+    return error_advise(err, "drop it (--device, --device-cgroup-rule), and mount a directory instead");
+}
+
 /* linux.devices: a node that the runtime makes. */
 static int check_entry(const json_t *device, struct error *err)
 {
@@ -91,15 +98,17 @@ static int check_entry(const json_t *device, struct error *err)
 
     if (path == NULL || type == NULL)
         return error_set(err, 0, "config.json: a device in linux.devices has no path or no type");
+    snprintf(what, sizeof(what), "device %s", path);
+    if (strcmp(type, "b") == 0)
+        return refuse_disk(what, err);
     if (strcmp(type, "c") != 0 && strcmp(type, "u") != 0)
-        return 0; /* a disk or a pipe */
+        return 0; /* a pipe */
     if (!json_is_integer(major_number) || !json_is_integer(minor_number))
         return error_set(err, 0, "config.json: device %s has no number", path);
     /* Cut as mknod(2) cuts them: 12 and 20 bits. */
     node.st_rdev = makedev((unsigned)json_integer_value(major_number) & 0xfffU,
                            (unsigned)json_integer_value(minor_number) & 0xfffffU);
     found = devices_find(&node);
-    snprintf(what, sizeof(what), "device %s", path);
     return found != NULL ? devices_refuse(what, found, err) : 0;
 }
 
@@ -136,24 +145,34 @@ static int check_rule_now(const json_t *rule, struct error *err)
     return result;
 }
 
+static int check_rule_packets(const json_t *rule, struct error *err)
+{
+    for (size_t i = 0; i < array_size(NUMBERS); i++)
+        if (!NUMBERS[i].by_default && covers(json_object_get(rule, "major"), (int)NUMBERS[i].major) &&
+            covers(json_object_get(rule, "minor"), NUMBERS[i].minor))
+            return devices_refuse(RULE, NUMBERS[i].name, err);
+    return check_rule_now(rule, err);
+}
+
 /* linux.resources.devices: what the container may open. With such a rule a node from the image (or from
  * mknod, which engines allow by default) is as good as one from the host. */
 static int check_rule(const json_t *rule, struct error *err)
 {
     const char *type = json_string_value(json_object_get(rule, "type"));
     const char *access = json_string_value(json_object_get(rule, "access"));
+    bool pipes = type != NULL && strcmp(type, "p") == 0;
+    bool disks = type != NULL && strcmp(type, "b") == 0;
+    bool both = type == NULL || strcmp(type, "a") == 0;
+    int result = 0;
 
     if (!json_is_object(rule) || !json_is_boolean(json_object_get(rule, "allow")))
         return error_set(err, 0, "config.json: a rule in linux.resources.devices does not say `allow`");
-    if (json_is_false(json_object_get(rule, "allow")) ||
-        (type != NULL && (strcmp(type, "b") == 0 || strcmp(type, "p") == 0)) ||
+    if (json_is_false(json_object_get(rule, "allow")) || pipes ||
         (access != NULL && strpbrk(access, "rw") == NULL))
         return 0;
-    for (size_t i = 0; i < array_size(NUMBERS); i++)
-        if (!NUMBERS[i].by_default && covers(json_object_get(rule, "major"), (int)NUMBERS[i].major) &&
-            covers(json_object_get(rule, "minor"), NUMBERS[i].minor))
-            return devices_refuse(RULE, NUMBERS[i].name, err);
-    return check_rule_now(rule, err);
+    if (!disks)
+        result = check_rule_packets(rule, err);
+    return result == 0 && (disks || both) ? refuse_disk(RULE, err) : result;
 }
 
 int devices_check(const json_t *config, struct error *err)

@@ -15,8 +15,8 @@ const char *devices_find(const struct stat *node);
 /* The path of such a device below the directory (or where there would be one), or NULL. Borrowed, static. */
 const char *devices_below(const struct stat *directory);
 
-/* Refuses the config if `linux.devices` makes such a node, or a rule of `linux.resources.devices` opens one.
- */
+/* Refuses the config if `linux.devices` makes such a node or a disk's, or a rule of `linux.resources.devices`
+ * opens one. */
 int devices_check(const json_t *config, struct error *err);
 
 /* The refusal: `what` is `device`. Returns a negative value. */

@@ -448,7 +448,7 @@ Test(surfaces, devices_by_config)
         {"{\"linux\":{\"devices\":[{\"path\":\"/dev/x\"}]}}", "no type"},
         {DEVICE("c", ",\"major\":1,\"minor\":3"), NULL},
         {DEVICE("c", ",\"major\":10,\"minor\":229"), NULL},
-        {DEVICE("b", ",\"major\":10,\"minor\":200"), NULL},
+        {DEVICE("b", ",\"major\":10,\"minor\":200"), "device /dev/x gives the container disks"},
         {DEVICE("p", ""), NULL},
         {RULE("{\"allow\":true,\"access\":\"rwm\"}"), "a rule for devices"},
         {RULE("{\"allow\":true,\"type\":\"a\",\"access\":\"rwm\"}"), "a rule for devices"},
@@ -465,6 +465,13 @@ Test(surfaces, devices_by_config)
         {RULE("{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3,\"access\":\"rwm\"}"), NULL},
         {RULE("{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"rwm\"}"), NULL},
         {RULE("{\"allow\":true,\"type\":\"b\",\"access\":\"m\"}"), NULL},
+        {RULE("{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":0,\"access\":\"r\"}"),
+         "disks of the host"},
+        {RULE("{\"allow\":true,\"type\":\"b\"}"), "disks of the host"},
+        {RULE("{\"allow\":true,\"type\":\"a\",\"major\":8,\"access\":\"rwm\"}"), "disks of the host"},
+        {RULE("{\"allow\":true,\"major\":8,\"access\":\"w\"}"), "disks of the host"},
+        {RULE("{\"allow\":false,\"type\":\"b\",\"access\":\"rwm\"}"), NULL},
+        {RULE("{\"allow\":true,\"type\":\"p\",\"access\":\"rwm\"}"), NULL},
         {RULE("{\"allow\":false,\"type\":\"c\",\"major\":10,\"minor\":200,\"access\":\"rwm\"}"), NULL},
     };
 
