@@ -34,12 +34,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv, struct error *err);
 } VERBS[] = {
-    {"network", verb_network},
-    {"bundle", verb_bundle},
-    {"install", verb_install},
-    {"proxy-config", verb_proxy_config},
-    {"publish", verb_publish},
-    {"seccomp-profile", verb_seccomp_profile},
+    {"network", verb_network},           {"bundle", verb_bundle},   {"install", verb_install},
+    {"proxy-config", verb_proxy_config}, {"publish", verb_publish}, {"seccomp-profile", verb_seccomp_profile},
 };
 
 int verb_usage(const char *verb, const char *format, ...)
@@ -52,6 +48,23 @@ int verb_usage(const char *verb, const char *format, ...)
     va_end(arguments);
     fprintf(stderr, "; see `sallyport %s --help`\n", verb);
     return VERB_USAGE;
+}
+
+int verb_check_network(const char *network, struct error *err)
+{
+    if (!policy_name_valid(network)) {
+        error_set(err, 0, "network `%s` is not a name", network);
+        return error_advise(err, "use " POLICY_NAME_RULE);
+    }
+    log_context(network, NULL, NULL);
+    return 0;
+}
+
+int verb_load_policy(const char *network, struct policy *ret, struct error *err)
+{
+    int result = verb_check_network(network, err);
+
+    return result < 0 ? result : policy_load(POLICY_DIRECTORY, network, ret, err);
 }
 
 int verb_flush_output(struct error *err)

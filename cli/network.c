@@ -25,16 +25,6 @@ static const char USAGE[] = "Usage: sallyport network up|down|reload NETWORK\n"
                             "  show    members, roles, container ids, addresses, traffic, refusals\n"
                             "  list    the networks that are up\n";
 
-static int load(const char *network, struct policy *ret, struct error *err)
-{
-    if (!policy_name_valid(network)) {
-        error_set(err, 0, "network `%s` is not a name", network);
-        return error_advise(err, "use 1 to 12 of a-z, 0-9 and -, not starting with -");
-    }
-    log_context(network, NULL, NULL);
-    return policy_load(POLICY_DIRECTORY, network, ret, err);
-}
-
 /* Loads the policy and calls one of the functions that take it and the host's namespace. */
 static int with_policy(const char *network,
                        int (*call)(const struct policy *policy, int host_netns, struct error *err),
@@ -42,7 +32,7 @@ static int with_policy(const char *network,
 {
     cleanup_close int own = namespace_open_own(err);
     struct policy policy;
-    int result = own < 0 ? own : load(network, &policy, err);
+    int result = own < 0 ? own : verb_load_policy(network, &policy, err);
 
     if (result < 0)
         return result;

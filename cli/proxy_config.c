@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sallyport proxy-config: the egress proxy's configuration, made from the policy. */
-#include "base/log.h"
 #include "cli/proxy_install.h"
 #include "cli/squid.h"
 #include "cli/verb.h"
@@ -32,14 +31,8 @@ struct arguments {
 static int configure(const struct arguments *arguments, struct error *err)
 {
     struct policy policy;
-    int result = 0;
+    int result = verb_load_policy(arguments->network, &policy, err);
 
-    if (!policy_name_valid(arguments->network)) {
-        error_set(err, 0, "network `%s` is not a name", arguments->network);
-        return error_advise(err, "use " POLICY_NAME_RULE);
-    }
-    log_context(arguments->network, NULL, NULL);
-    result = policy_load(POLICY_DIRECTORY, arguments->network, &policy, err);
     if (result < 0)
         return result;
     result = arguments->install ? proxy_install(&policy, arguments->config, err)

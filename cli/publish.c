@@ -7,7 +7,6 @@
  * Invariant: no file is changed or removed that this verb did not write. */
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "cli/publish_units.h"
 #include "cli/verb.h"
 
@@ -321,14 +320,11 @@ static int publish(const struct arguments *arguments, struct error *err)
     struct policy policy;
     int result = 0;
 
-    if (!policy_name_valid(arguments->network)) {
-        error_set(err, 0, "network `%s` is not a name", arguments->network);
-        return error_advise(err, "use " POLICY_NAME_RULE);
+    if (arguments->remove) { /* the policy may be gone */
+        result = verb_check_network(arguments->network, err);
+        return result < 0 ? result : install(arguments->network, NULL, arguments->directory, err);
     }
-    log_context(arguments->network, NULL, NULL);
-    if (arguments->remove) /* the policy may be gone */
-        return install(arguments->network, NULL, arguments->directory, err);
-    result = policy_load(POLICY_DIRECTORY, arguments->network, &policy, err);
+    result = verb_load_policy(arguments->network, &policy, err);
     if (result < 0)
         return result;
     result = arguments->install ? install(arguments->network, &policy, arguments->directory, err)

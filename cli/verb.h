@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "policy/policy.h"
 
 #include <stdbool.h>
 
@@ -20,6 +21,12 @@ int verb_seccomp_profile(int argc, char **argv, struct error *err);
 
 /* Prints "sallyport VERB: what" and where help is found. Returns VERB_USAGE. */
 int verb_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Checks the name of a network from the command line, and has messages name it from then on. */
+int verb_check_network(const char *network, struct error *err);
+
+/* The same, and loads its policy, for policy_free. */
+int verb_load_policy(const char *network, struct policy *ret, struct error *err);
 
 /* Flushes what the verb printed; a full disk or a closed pipe is an error like any other. */
 int verb_flush_output(struct error *err);
