@@ -16,6 +16,7 @@
 #define HOSTS_FILE "sallyport-hosts"
 #define RESOLV "/etc/resolv.conf"
 #define RESOLV_FILE "sallyport-resolv.conf"
+#define HOSTNAME "/etc/hostname"
 
 /* The next component of a path that counts (neither empty nor "."), its length in *ret_length; NULL at the
  * end. */
@@ -193,11 +194,17 @@ static int open_source_directory(json_t *mounts, const char *path, int *ret, cha
     return 0;
 }
 
+/* Podman keeps the three in one directory, and leaves out the first with --network none and --dns none, and
+ * the second with --no-hosts. */
 static int open_engine_directory(json_t *mounts, int *ret, char *ret_path, struct error *err)
 {
-    int result = open_source_directory(mounts, RESOLV, ret, ret_path, err);
+    static const char *const FILES[] = {RESOLV, HOSTS, HOSTNAME};
+    int result = 0;
 
-    return result < 0 || *ret >= 0 ? result : open_source_directory(mounts, HOSTS, ret, ret_path, err);
+    *ret = -1;
+    for (size_t i = 0; i < array_size(FILES) && result == 0 && *ret < 0; i++)
+        result = open_source_directory(mounts, FILES[i], ret, ret_path, err);
+    return result;
 }
 
 static int mount_from(json_t *config, json_t *mounts, int directory, const char *path,

@@ -60,6 +60,8 @@ teardown()
     [[ $output == *127.0.1.1*hello* ]] || fail "$output"
     [[ $output != *nameserver* ]] || fail "$output"
     run ! grep -q 'gateway\|this-one' "$WORK/internet/queries"
+    run box --network none --no-hosts "$IMAGE" cat /etc/hosts
+    says gateway
 }
 
 @test "exec is as confined as the container, but for the proxy's environment" {

@@ -265,6 +265,26 @@ Test(names, engine_directory)
     cr_assert_eq(fchown(directory_fd, 0, (gid_t)-1), 0);
 }
 
+/* Podman's --no-hosts, --dns none and --network none leave out one or two of the files. */
+Test(names, engine_directory_by_any_of_its_files)
+{
+    static const char *const FILES[] = {"resolv.conf", "hosts", "hostname"};
+
+    for (size_t i = 0; i < array_size(FILES); i++) {
+        struct error err = {0};
+        char source[64];
+        char destination[64];
+        cleanup_json json_t *config = NULL;
+
+        snprintf(source, sizeof(source), "%s/%s", directory, FILES[i]);
+        snprintf(destination, sizeof(destination), "/etc/%s", FILES[i]);
+        config = json_pack("{s:[{s:s, s:s}]}", "mounts", "destination", destination, "source", source);
+        cr_assert_eq(names_mount(config, -1, NULL, &policy, &policy.roles[0], &err), 0, "%s", err.text);
+        cr_assert_not_null(last_source(config, "/etc/hosts"), "%s", FILES[i]);
+        cr_assert_not_null(last_source(config, "/etc/resolv.conf"), "%s", FILES[i]);
+    }
+}
+
 Test(names, engine_without_files_or_with_the_hosts)
 {
     static const char *const CONFIGS[] = {
@@ -274,6 +294,7 @@ Test(names, engine_without_files_or_with_the_hosts)
         "{\"mounts\":[{\"destination\":\"/etc/resolv.conf\",\"source\":\"/resolv.conf\"}]}",
         "{\"mounts\":[{\"destination\":\"/etc/resolv.conf\",\"source\":\"relative/resolv.conf\"}]}",
         "{\"mounts\":[{\"destination\":\"/etc/resolv.conf\",\"source\":\"/nonexistent/resolv.conf\"}]}",
+        "{\"mounts\":[{\"destination\":\"/etc/hostname\",\"source\":\"/etc/hostname\"}]}",
     };
 
     for (size_t i = 0; i < array_size(CONFIGS); i++) {
