@@ -4,7 +4,6 @@
  * shown is read from the kernel, never from a file about it. */
 #include "hook/network.h"
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "cli/verb.h"
 #include "hook/document.h"
 #include "netns/hub.h"
@@ -73,14 +72,10 @@ static int verb_reload(const char *network, bool json, struct error *err)
 static int down(const char *network, bool json, struct error *err)
 {
     cleanup_close int own = namespace_open_own(err);
+    int result = own < 0 ? own : verb_check_network(network, err);
 
     (void)json;
-    if (own < 0)
-        return own;
-    if (!policy_name_valid(network))
-        return error_set(err, 0, "network `%s` is not a name", network);
-    log_context(network, NULL, NULL);
-    return hub_remove(network, own, err);
+    return result < 0 ? result : hub_remove(network, own, err);
 }
 
 struct view { /* what `show` prints */
@@ -156,11 +151,10 @@ static int show(const char *network, bool json, struct error *err)
     struct view view = {.network = network};
     cleanup_free struct hub_member *members = NULL;
     cleanup_close int hub = -1;
-    int result = 0;
+    int result = verb_check_network(network, err);
 
-    if (!policy_name_valid(network))
-        return error_set(err, 0, "network `%s` is not a name", network);
-    log_context(network, NULL, NULL);
+    if (result < 0)
+        return result;
     hub = hub_open(network, err);
     if (hub == -ENOENT) {
         error_set(err, 0, "the network is not up");
