@@ -6,7 +6,7 @@
  *
  * Theory of operation.
  *     create, run    the bundle's config.json is edited before the runtime reads it (hook/bundle.h)
- *     start          the container is looked at for the last time (hook/seal.h)
+ *     start          the container is looked at for the last time (hook/seal.h); one that is refused is ended
  *     exec           the process that joins gets no more than the container has (hook/exec_process.h)
  *     restore        refused: a restored process brings sockets and filters of another time
  *     anything else  goes through untouched
@@ -21,6 +21,7 @@
 #include "hook/config.h"
 #include "hook/edit.h"
 #include "hook/exec_process.h"
+#include "hook/runtime_end.h"
 #include "hook/runtime_log.h"
 #include "hook/runtime_path.h"
 #include "hook/runtime_state.h"
@@ -174,6 +175,8 @@ static int start(const char *runtime, const struct command_line *command, struct
 
     if (result == 0)
         result = seal_container(&container, err);
+    if (result < 0 && container.state.pid > 0)
+        runtime_end(runtime, command, container.state.pid);
     container_close(&container);
     return result;
 }
