@@ -13,6 +13,7 @@
 
 source "$BATS_TEST_DIRNAME/docker_stage.bash"
 
+ENGINE=docker
 PACKAGED=$(readlink -f "$BATS_TEST_DIRNAME/../../packaging/compose")
 STACK=$WORK/compose
 
@@ -26,7 +27,7 @@ stack_image()
     for change in "$@"; do
         changes+=(--change "$change")
     done
-    tar -C "$root" --numeric-owner --owner=0 --group=0 -c . | docker import "${changes[@]}" - "$name" >/dev/null
+    tar -C "$root" --numeric-owner --owner=0 --group=0 -c . | "$ENGINE" import "${changes[@]}" - "$name" >/dev/null
 }
 
 # What the gateway's API answers: from the dashboard, from a chat platform, and an endless talk.
@@ -104,9 +105,9 @@ stack_images()
     agent_scripts "$root"
     mkdir -p "$root/dashboard"
     echo "the dashboard" >"$root/dashboard/index.html"
-    stack_image hermes-agent "$root" "ENV PATH=/bin CURL_CA_BUNDLE=/etc/ca.pem" 'CMD ["sleep", "3600"]'
+    stack_image hermes-agent "$root" "ENV PATH=/bin" "ENV CURL_CA_BUNDLE=/etc/ca.pem" 'CMD ["sleep", "3600"]'
     stack_image hermes-dashboard "$root" "ENV PATH=/bin" 'CMD ["httpd", "-f", "-p", "9119", "-h", "/dashboard"]'
-    stack_image hermes-gateway "$root" "ENV PATH=/bin CURL_CA_BUNDLE=/etc/ca.pem" \
+    stack_image hermes-gateway "$root" "ENV PATH=/bin" "ENV CURL_CA_BUNDLE=/etc/ca.pem" \
         'CMD ["httpd", "-f", "-p", "8642", "-h", "/www"]'
     squid_root "$root"
     # Debian's squid cannot be fetched here; what else its Dockerfile says holds for the stand-in.
@@ -180,7 +181,7 @@ compose()
 
 pid_of()
 {
-    docker inspect --format '{{.State.Pid}}' "$(container_of "$1")"
+    "$ENGINE" inspect --format '{{.State.Pid}}' "$(container_of "$1")"
 }
 
 netns_of()
@@ -206,7 +207,7 @@ on()
     local container
     container=$(container_of "$1") || return
     shift
-    docker exec "$container" "$@" </dev/null
+    "$ENGINE" exec "$container" "$@" </dev/null
 }
 
 stack_internet_up()
