@@ -5,6 +5,7 @@
 #include "hook/capabilities.h"
 #include "hook/document.h"
 #include "hook/environment.h"
+#include "hook/filesystems.h"
 #include "hook/names.h"
 #include "seccomp/seccomp.h"
 
@@ -168,6 +169,8 @@ int edit_config(json_t *config, const struct edit_request *request, struct error
     if (result == 0)
         result = names_mount(config, request->directory, request->directory_path, request->policy,
                              request->role, err);
+    if (result == 0)
+        result = filesystems_make_private(config, err);
     if (result == 0 && request->hook != NULL)
         result = edit_hooks(config, request, err);
     return result;

@@ -3,7 +3,9 @@
 
 #include "base/cleanup.h"
 #include "hook/config.h"
+#include "hook/document.h"
 
+#include <errno.h>
 #include <linux/magic.h>
 #include <string.h>
 
@@ -101,6 +103,14 @@ bool filesystems_is_bind(const json_t *mount)
            has_option(mount, "rbind");
 }
 
+static bool has_any_option(const json_t *mount, const char *const *wanted)
+{
+    for (; *wanted != NULL; wanted++)
+        if (has_option(mount, *wanted))
+            return true;
+    return false;
+}
+
 /* Later options win, so a single `rw` makes it doubtful. */
 static bool is_read_only(const json_t *mount)
 {
@@ -143,8 +153,37 @@ static int check_fresh(const json_t *config, const json_t *mount, const char *ty
     return error_advise(err, "add the option `ro` (with dockerd's userns-remap: drop --userns host)");
 }
 
+/* What is mounted on the host later appears in such a mount: a directory of sockets, unseen. */
+static int check_propagation(const json_t *mount, const char *destination, struct error *err)
+{
+    static const char *const OPEN[] = {"shared", "rshared", "slave", "rslave", NULL};
+
+    if (!has_any_option(mount, OPEN))
+        return 0;
+    error_set(err, 0, "the mount on %s takes over what is mounted on the host later", destination);
+    return error_advise(err, "drop bind-propagation (shared, slave, rshared, rslave), or make it rprivate");
+}
+
+int filesystems_make_private(json_t *config, struct error *err)
+{
+    static const char *const SAID[] = {"private", "rprivate", "unbindable", "runbindable", NULL};
+    json_t *mounts = json_object_get(config, "mounts");
+
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        json_t *mount = json_array_get(mounts, i);
+
+        if (!filesystems_is_bind(mount) || has_any_option(mount, SAID))
+            continue;
+        if (json_array_append_new(document_array(mount, "options"), json_string("rprivate")) < 0)
+            return error_set(err, ENOMEM, "make mounts private (options that are no array, or no memory)");
+    }
+    return 0;
+}
+
 int filesystems_check(const json_t *config, const json_t *mount, struct error *err)
 {
+    int result = 0;
+
     const char *type = json_string_value(json_object_get(mount, "type"));
     const char *destination = json_string_value(json_object_get(mount, "destination"));
 
@@ -152,8 +191,9 @@ int filesystems_check(const json_t *config, const json_t *mount, struct error *e
         return error_set(err, 0, "config.json: a mount has no destination");
     if (has_option(mount, "remount"))
         return refuse(type != NULL ? type : "(none)", destination, "changes one that is there already", err);
-    if (filesystems_is_bind(mount))
-        return 0;
+    result = check_propagation(mount, destination, err);
+    if (result < 0 || filesystems_is_bind(mount))
+        return result;
     if (type == NULL)
         return error_set(err, 0, "config.json: the mount on %s has no type", destination);
     return check_fresh(config, mount, type, destination, err);

@@ -446,6 +446,31 @@ Test(edit, keeps_what_it_does_not_know)
         cr_assert_null(strstr(text, GONE[i]), "still there: %s", GONE[i]);
 }
 
+/* A bind mount that does not say how it propagates is a slave of the host's with runc and crun. */
+Test(edit, bind_mounts_are_private)
+{
+    json_t *config = edit("{\"process\":{},\"linux\":{},\"mounts\":["
+                          "{\"destination\":\"/a\",\"type\":\"bind\",\"source\":\"/usr\"},"
+                          "{\"destination\":\"/b\",\"source\":\"/usr\",\"options\":[\"rbind\",\"ro\"]},"
+                          "{\"destination\":\"/c\",\"source\":\"/usr\",\"options\":[\"rbind\",\"private\"]},"
+                          "{\"destination\":\"/d\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"}]}",
+                          NULL, directory_fd);
+    static const char *const WANTED[] = {"[\"rprivate\"]", "[\"rbind\",\"ro\",\"rprivate\"]",
+                                         "[\"rbind\",\"private\"]", NULL};
+
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *mount = json_array_get(json_object_get(config, "mounts"), i);
+        const json_t *options = json_object_get(mount, "options");
+        cleanup_free char *text = options != NULL ? json_dumps(options, JSON_COMPACT) : NULL;
+
+        if (WANTED[i] == NULL)
+            cr_assert_null(options);
+        else
+            cr_assert_str_eq(text, WANTED[i]);
+    }
+    json_decref(config);
+}
+
 Test(edit, hooks_are_last_and_once)
 {
     cleanup_json json_t *config = edit(PODMAN, "/opt/sallyport-hook", directory_fd);
