@@ -27,6 +27,11 @@ teardown_file()
     done
 }
 
+@test "another proxy in the container's environment does not count" {
+    https_works sealed --env HTTPS_PROXY=http://203.0.113.107:8443 --env https_proxy=http://203.0.113.107:8443 image
+    nothing_arrived proxy 107
+}
+
 @test "a host that is not allowed is refused by the proxy" {
     run sealed image curl --silent --output /dev/null --write-out '%{http_connect}' https://attacker.example/
     [ "$status" -ne 0 ]
@@ -131,6 +136,7 @@ teardown_file()
 @test "docker network connect to a sandbox with --network none is refused by Docker" {
     run docker network connect lab on-none
     [ "$status" -ne 0 ]
+    says "private (none) mode"
     https_works docker exec on-none
 }
 
@@ -149,4 +155,13 @@ teardown_file()
     [ "$status" -ne 0 ]
     says eth0
     docker run --rm --network none --runtime "sallyport.$NETWORK.strict" image true
+}
+
+@test "with no policy and nothing pinned the built-in network applies, which reaches nothing" {
+    run docker run --rm --runtime sallyport image sh -c 'ip -4 -o address show dev sp0; /attempts builtin 115 sp0 eth0'
+    [ "$status" -eq 0 ]
+    says " 10.208."
+    [ "${lines[-1]}" = tried ]
+    nothing_arrived builtin 115
+    "$SALLYPORT" network down default
 }
