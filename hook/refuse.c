@@ -10,11 +10,14 @@
 #include <string.h>
 
 /* Annotations come from whoever starts the container, and these reach past the config that is checked and
- * edited here: crun(1) takes a filter of its own from run.oci.seccomp_bpf_data and ignores linux.seccomp;
- * runc and crun hand org.systemd.property.* to systemd, DeviceAllow included. */
+ * edited here: crun(1) takes a filter of its own from run.oci.seccomp_bpf_data and ignores linux.seccomp,
+ * writes what hooks say (names that the starter chose among it) to any file of the host, tells any socket of
+ * the host about the process, and lets another program than the kernel run it; runc and crun hand
+ * org.systemd.property.* to systemd, DeviceAllow included. */
 static int check_annotations(const json_t *config, struct error *err)
 {
-    static const char *const PREFIXES[] = {"run.oci.seccomp", "org.systemd.property.Device"};
+    static const char *const PREFIXES[] = {"run.oci.seccomp", "run.oci.hooks.", "run.oci.pidfd_receiver",
+                                           "run.oci.handler", "org.systemd.property.Device"};
     json_t *annotations = json_object_get(config, "annotations");
     const char *key = NULL;
     json_t *value = NULL;
