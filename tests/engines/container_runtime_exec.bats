@@ -186,6 +186,19 @@ DESCRIPTORS='for each in /proc/$$/fd/*; do [ -L $each ] && set -- "$@" ${each##*
     [[ $output == "0 1 2" ]] || fail "$output"
 }
 
+@test "standard streams that are closed, and SIGCHLD ignored, by whoever starts us" {
+    process_file rt-exec /bin/sh -c "$DESCRIPTORS"' >/dev/null; [ "$*" = "0 1 2" ] && exit 7'
+    run bash -c 'exec "$@" <&- >&- 2>&- 3>&-' bash "$PROGRAM" exec --process "$WORK/rt-exec.process" rt-exec
+    [ "$status" -eq 7 ]
+    run bash -c 'trap "" CHLD; exec "$@"' bash "$PROGRAM" exec --process "$WORK/rt-exec.process" rt-exec
+    [ "$status" -eq 7 ] || fail "$output"
+    bundle rt-run agent sleep 600
+    engine_create rt-run
+    run bash -c 'trap "" CHLD; exec "$@"' bash "$PROGRAM" start rt-run
+    [ "$status" -eq 0 ] || fail "$output"
+    container_delete rt-run
+}
+
 # listening COMMAND...: with a socket-like descriptor 3 and an environment that speaks of it, as systemd makes them.
 listening()
 {
@@ -276,7 +289,8 @@ listening()
     eventually ended rt-run
     run engine exec --process "$WORK/rt-exec.process" rt-run
     [[ $status -ne 0 && $output != *joined* ]]
-    engine_refuses "has stopped" engine start rt-run
+    engine_refuses "the container is stopped, not created" engine start rt-run
+    engine_refuses "the container is running, not created" engine start rt-exec
     container_delete rt-run
     engine_refuses "restore" engine restore --bundle "$WORK/bundles/rt-run" rt-run
     engine_refuses "drop --preserve-fds" engine exec --preserve-fds 1 --process "$WORK/rt-exec.process" rt-exec

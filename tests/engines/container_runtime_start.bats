@@ -114,13 +114,27 @@ still_works()
     still_works rt-one
 }
 
-@test "links: refuse: the start is refused, naming the interface; removing it is enough" {
+@test "nobody joins before the start: he would run before the seal, next to what the engine has attached" {
+    created agent 79
+    engine_link rt-one
+    process_file rt-one /bin/echo joined
+    engine_refuses "has not been started" engine_exec rt-one
+    engine_refuses "has not been started" engine exec rt-one /bin/echo joined
+    run "$RUNTIME" exec rt-one /bin/cat /proc/net/dev
+    [[ $status -eq 0 && $output == *eth0:* ]] || fail "$output"
+    engine start rt-one
+    run engine_exec rt-one
+    [[ $status -eq 0 && $output == joined ]] || fail "$output"
+}
+
+@test "links: refuse: the start is refused, naming the interface and the way out, which works" {
     created strict 68
     engine_link rt-one
     engine_refuses "eth0" engine start rt-one
     says "--network none"
-    [ "$(container_status rt-one)" = created ]
-    network_of rt-one ip link delete eth0
+    eventually ended rt-one
+    container_delete rt-one
+    created strict 68
     engine start rt-one
     eventually finished rt-one
     [ "$(arrived 68)" = "" ]
