@@ -64,34 +64,47 @@ static bool is_proc(const json_t *mount)
     return type != NULL && strcmp(type, "proc") == 0;
 }
 
-/* Whether the config makes /proc/sys read-only. */
-static bool protects_sysctls(const json_t *config)
+/* Whether the config makes the path read-only. */
+static bool is_protected(const json_t *config, const char *wanted)
 {
     const json_t *paths = json_object_get(json_object_get(config, "linux"), "readonlyPaths");
 
     for (size_t i = 0; i < json_array_size(paths); i++) {
         const char *path = json_string_value(json_array_get(paths, i));
 
-        if (path != NULL && (strcmp(path, "/proc/sys") == 0 || strcmp(path, "/proc") == 0))
+        if (path != NULL && (strcmp(path, wanted) == 0 || strcmp(path, "/proc") == 0))
             return true;
     }
     return false;
 }
 
-/* The host's root may write kernel.core_pattern whatever its capabilities, and the kernel then runs what it
- * names outside of every namespace (core(5)). */
-static int check_sysctls(const json_t *config, struct error *err)
+/* The host's root may write there whatever its capabilities. All engines protect these five; Podman's
+ * --security-opt unmask=PATH takes away one of them. */
+static int check_proc(const json_t *config, struct error *err)
 {
+    static const struct {
+        const char *path;
+        const char *why;
+    } FILES[] = {
+        {"/proc/sys", "and so kernel.core_pattern, the program that the kernel runs on the host (core(5))"},
+        {"/proc/bus", "and so the registers of the host's cards"},
+        {"/proc/fs", "and so the host's file systems"},
+        {"/proc/irq", "and so the host's interrupts"},
+        {"/proc/sysrq-trigger", "and so stop the host"},
+    };
     const json_t *mounts = json_object_get(config, "mounts");
+    bool mounted = false;
 
-    if (protects_sysctls(config))
-        return 0;
-    for (size_t i = 0; i < json_array_size(mounts); i++) {
-        if (!is_proc(json_array_get(mounts, i)))
+    for (size_t i = 0; i < json_array_size(mounts); i++)
+        mounted = mounted || is_proc(json_array_get(mounts, i));
+    for (size_t i = 0; mounted && i < array_size(FILES); i++) {
+        if (is_protected(config, FILES[i].path))
             continue;
-        error_set(err, 0, "the container can write /proc/sys, and so kernel.core_pattern");
-        return error_advise(
-            err, "add /proc/sys to linux.readonlyPaths (drop --security-opt systempaths=unconfined)");
+        error_set(err, 0, "the container can write %s, %s", FILES[i].path, FILES[i].why);
+        return error_advise(err,
+                            "add %s to linux.readonlyPaths (drop --security-opt systempaths=unconfined or "
+                            "unmask=...)",
+                            FILES[i].path);
     }
     return 0;
 }
@@ -120,7 +133,7 @@ int refuse_host_root(const json_t *config, struct error *err)
 {
     int result = capabilities_check(json_object_get(json_object_get(config, "process"), "capabilities"), err);
 
-    return result < 0 ? result : check_sysctls(config, err);
+    return result < 0 ? result : check_proc(config, err);
 }
 
 int refuse_config(const json_t *config, int bundle, const struct policy_role *role, struct error *err)

@@ -55,6 +55,8 @@ static json_t *parse(const char *text)
     "{\"process\":{},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}]," \
     "\"linux\":{\"namespaces\":[" namespaces "],\"readonlyPaths\":[" readonly "]}}"
 
+#define PROTECTED "\"/proc/fs\",\"/proc/irq\",\"/proc/sysrq-trigger\""
+
 static int late_network(const char *namespaces, const char *mounts, struct error *err)
 {
     char text[512];
@@ -134,8 +136,12 @@ Test(refuse, config)
         {ANNOTATED("run.oci.pidfd_receiver"), "run.oci.pidfd_receiver", "drop it"},
         {ANNOTATED("run.oci.handler"), "run.oci.handler", "drop it"},
         {ANNOTATED("run.oci.keep_original_groups"), NULL, NULL},
-        {PROC(NAMESPACES, "\"/proc/bus\",\"/proc/sys\""), NULL, NULL},
-        {PROC(NAMESPACES, "\"/proc/bus\""), "core_pattern", "systempaths=unconfined"},
+        {PROC(NAMESPACES, PROTECTED ",\"/proc/sys\",\"/proc/bus\""), NULL, NULL},
+        {PROC(NAMESPACES, "\"/proc\""), NULL, NULL},
+        {PROC(NAMESPACES, PROTECTED ",\"/proc/bus\""), "core_pattern", "systempaths=unconfined"},
+        {PROC(NAMESPACES, PROTECTED ",\"/proc/sys\""), "/proc/bus", "unmask="},
+        {PROC(NAMESPACES, "\"/proc/sys\",\"/proc/bus\",\"/proc/fs\",\"/proc/irq\""), "/proc/sysrq-trigger",
+         "unmask="},
         {PROC(NAMESPACES ",{\"type\":\"user\"}", ""), NULL, NULL},
     };
     cleanup_close int bundle = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
