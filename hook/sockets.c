@@ -34,6 +34,8 @@ static const char *const KNOWN[] = {
 static const char *const STATE[] = {
     "/etc/sallyport/networks.d",
     "/etc/sallyport/runtimes",
+    "/etc/containers/containers.conf.d", /* Podman runs as root what these two name */
+    "/etc/containers/oci",
     "/run/sallyport",
     "/run/runc",
     "/run/crun",

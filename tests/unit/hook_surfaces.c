@@ -181,6 +181,7 @@ Test(surfaces, directories_of_state)
     for (size_t i = 0; i < array_size(MADE); i++)
         make_directory(MADE[i]);
     refused("/etc", "holds /etc/sallyport");
+    refused("/etc/containers", "holds /etc/containers/");
     refused("/var/lib", "holds /var/lib/");
     refused("/run/sallyport", "holds /run/sallyport");
     refused("/run/runc", "holds /run/runc");
