@@ -200,7 +200,8 @@ lacks_network_capabilities()
 # never_starts OPTION...: whoever says why; runc has refusals of its own.
 never_starts()
 {
-    run box "$@" "$IMAGE" echo started
+    status=0
+    output=$(box "$@" "$IMAGE" echo started 2>&1) || status=$?
     [[ $status -ne 0 && $'\n'$output != *$'\n'started* ]] || fail "started: $output"
 }
 
@@ -234,6 +235,8 @@ refused_everything()
     refused_box "podman.sock" --volume /run/podman/podman.sock:/run/podman/podman.sock
     refused_box "mount /run holds" --volume /run:/host/run
     refused_box "mount / holds" --volume /:/host
+    refused_box "holds /etc/containers/" --volume /etc/containers:/etc/containers
+    never_starts --volume "$WORK/podman/storage:/storage"
     refused_box "/dev/net/tun" --device /dev/net/tun
     refused_box "kernel.core_pattern" --security-opt unmask=ALL
     refused_box "run.oci.seccomp" --annotation run.oci.seccomp_bpf_data=AAAA
