@@ -5,7 +5,7 @@
 # Docker, internet and host of docker_stage.bash. Only the images are stand-ins, made of what the machine has. For
 # stack_*.bats.
 #
-#   stack_up / stack_down          from nothing to the running stack, by the commands of docker-compose.yml
+#   stack_up / stack_down          from nothing to the running stack, by the commands of docker-compose.yml; and back
 #   compose ARGUMENT...            docker-compose, for this stack
 #   on SERVICE COMMAND...          in the service's container
 #   netns_of SERVICE COMMAND...    in its network namespace, with every capability and no seccomp
@@ -22,7 +22,7 @@ STACK=$WORK/compose
 # stack_image NAME ROOT CHANGE...: the changes are a Dockerfile's instructions.
 stack_image()
 {
-    local name=$1 root=$2 change changes=()
+    local name=$1 root=$2 change changes=(--change "ENV PATH=/bin")
     shift 2
     for change in "$@"; do
         changes+=(--change "$change")
@@ -68,6 +68,7 @@ SH
 agent_scripts()
 {
     try_all_script >"$1/bin/try-all"
+    serve_script >"$1/bin/serve"
     cat >"$1/bin/talk" <<'SH'
 #!/bin/sh
 {
@@ -75,7 +76,18 @@ agent_scripts()
     while echo tick; do sleep 0.05; done
 } 2>/dev/null | { nc gateway 8642; echo ended; } >/tmp/talk 2>&1
 SH
-    chmod 755 "$1"/bin/{try-all,talk}
+    chmod 755 "$1"/bin/{try-all,talk,serve}
+}
+
+# serve COMMAND...: process 1 that ends when it is told to.
+serve_script()
+{
+    cat <<'SH'
+#!/bin/sh
+trap exit TERM
+"$@" &
+wait
+SH
 }
 
 squid_root()
@@ -105,16 +117,16 @@ stack_images()
     agent_scripts "$root"
     mkdir -p "$root/dashboard"
     echo "the dashboard" >"$root/dashboard/index.html"
-    stack_image hermes-agent "$root" "ENV PATH=/bin" "ENV CURL_CA_BUNDLE=/etc/ca.pem" 'CMD ["sleep", "3600"]'
-    stack_image hermes-dashboard "$root" "ENV PATH=/bin" 'CMD ["httpd", "-f", "-p", "9119", "-h", "/dashboard"]'
-    stack_image hermes-gateway "$root" "ENV PATH=/bin" "ENV CURL_CA_BUNDLE=/etc/ca.pem" \
-        'CMD ["httpd", "-f", "-p", "8642", "-h", "/www"]'
+    stack_image hermes-agent "$root" "ENV CURL_CA_BUNDLE=/etc/ca.pem" 'CMD ["serve", "sleep", "3600"]'
+    stack_image hermes-dashboard "$root" 'CMD ["serve", "httpd", "-f", "-p", "9119", "-h", "/dashboard"]'
+    stack_image hermes-gateway "$root" "ENV CURL_CA_BUNDLE=/etc/ca.pem" \
+        'CMD ["serve", "httpd", "-f", "-p", "8642", "-h", "/www"]'
     squid_root "$root"
     # Debian's squid cannot be fetched here; what else its Dockerfile says holds for the stand-in.
     while read -r change; do
         squid+=("$change")
     done < <(grep -E '^(USER|CMD) ' "$PACKAGED/squid/Dockerfile")
-    stack_image sallyport-squid "$root" "ENV PATH=/bin" "${squid[@]}"
+    stack_image sallyport-squid "$root" "${squid[@]}"
     rm -rf "$root"
 }
 
@@ -241,7 +253,7 @@ stack_policy()
     install -D -m 644 "$WORK/hermes.json" "$POLICIES/$NETWORK.json"
 }
 
-stack_machine_down()
+stack_down()
 {
     docker_down "$DOCKER"
     witnesses_end
@@ -251,12 +263,6 @@ stack_machine_down()
     internet_down spt "$WORK/internet" ""
     network_down
     assert_nothing_left
-}
-
-stack_down()
-{
-    compose down --timeout 1
-    stack_machine_down
 }
 
 proxy_listens()

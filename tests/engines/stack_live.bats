@@ -193,6 +193,31 @@ FILTERS
     talks
 }
 
+# tunnel: opens one to api.openai.com, and keeps it.
+tunnel()
+{
+    docker exec --detach "$(container_of agent)" sh -c \
+        '{ printf "CONNECT api.openai.com:443 HTTP/1.1\r\n\r\n"; sleep 60; } | nc proxy 3128 >/tmp/tunnel'
+    eventually on agent grep -q ' 200 ' /tmp/tunnel
+}
+
+@test "a host that is taken away: open tunnels stay until the proxy is restarted, as docker-compose.yml says" {
+    tunnel
+    stack_policy '.roles.agent.hosts = ["openrouter.ai"]'
+    follow docker-compose.yml 2
+    eventually denied agent api.openai.com
+    run ! no_connection agent "dport = :3128"
+    compose restart --timeout 1 egress-proxy
+    eventually no_connection agent "dport = :3128"
+    proxy_ready
+    denied agent api.openai.com
+    allowed agent openrouter.ai
+    stack_policy
+    follow docker-compose.yml 2
+    eventually allowed agent api.openai.com
+    talks
+}
+
 @test "nobody becomes the proxy by annotation, label or environment" {
     bundle impostor proxy /bin/true
     refused seal impostor
@@ -235,6 +260,17 @@ FILTERS
     compose up --detach --force-recreate --timeout 1 egress-proxy
     proxy_ready
     allowed agent api.openai.com
+}
+
+@test "after a boot, when Docker starts and nothing of the network is there yet, the stack is back" {
+    docker_stop
+    "$SALLYPORT" network down "$NETWORK"
+    docker_start "$DOCKER"
+    proxy_ready
+    eventually allowed agent api.openai.com
+    eventually on agent curl --silent --fail http://gateway:8642/cgi-bin/dashboard
+    run member_tries agent "$DASHBOARD" 9119
+    says ECONNREFUSED
 }
 
 # The walls on the way are taken down one by one until a packet of the agent's to the internet gets to the proxy's

@@ -38,7 +38,7 @@ setup_file()
 
 teardown_file()
 {
-    "$STACK/podman-stack" down
+    podman_remove_all
     podman_down
     witnesses_end
     internet_stop "$WORK/host"
@@ -124,4 +124,11 @@ reaches()
     [ "$(netns_of agent ip -o link show sp0)" = "$link" ]
     run ! on agent grep -q ended /tmp/talk
     allowed agent api.openai.com
+}
+
+@test "down removes containers and network, and no link stays in the hub" {
+    "$STACK/podman-stack" down
+    [ -z "$(podman ps --all --quiet)" ]
+    run ! podman network exists hermes-egress
+    eventually no_hub_links
 }

@@ -23,15 +23,15 @@ teardown_file()
 # Every member listens at every port: where its own service does not, a witness does, and so on the host.
 members_listen()
 {
-    local member port
+    local member port pid
     for member in "${MEMBERS[@]}"; do
+        pid=$(pid_of "$member")
         for port in "${PORTS[@]}"; do
-            [[ $member:$port != @(gateway:8642|dashboard:9119) ]] || continue
-            [[ $member:$port != egress-proxy:3128 ]] || continue
-            witness "$member-$port" "" nsenter --target "$(pid_of "$member")" --net "$PROBE" listen tcp 0.0.0.0 "$port"
+            [[ $member:$port != @(gateway:8642|dashboard:9119|egress-proxy:3128) ]] || continue
+            witness "$member-$port" "" nsenter --target "$pid" --net "$PROBE" listen tcp 0.0.0.0 "$port"
         done
     done
-    for port in 22 3128 8642 9119; do
+    for port in 22 3128 8642 9119; do # at 80 it has a web server
         witness "host-$port" "" "$PROBE" listen tcp "$HOST" "$port"
     done
 }
@@ -87,12 +87,14 @@ reaches()
 
 # Counter-test of the three above: at every port somebody was there to be reached.
 @test "no member was reached where only a witness listens, and all of these answer" {
-    local member port
+    local member port address pid
     run grep -h arrived "$WORK"/{agent,agent.2,gateway,dashboard,egress-proxy,host}-*.seen
     [ -z "$output" ] || fail "$output"
     for member in "${MEMBERS[@]}"; do
+        address=$(address_of_service "$member")
+        pid=$(pid_of "$member")
         for port in "${PORTS[@]}"; do
-            netns_of "$member" "$PROBE" tcp "$(address_of_service "$member")" "$port"
+            nsenter --target "$pid" --net "$PROBE" tcp "$address" "$port"
         done
     done
     for port in "${PORTS[@]}"; do
@@ -159,6 +161,20 @@ healthy()
     run on egress-proxy /attempts egress 140 eth0
     [ "$(arrived egress 140)" = "$(printf '%s\n' configured curl direct embedded 'host 443' 'host 8443' \
         'internet 443' 'internet 80' 'internet 8443' wanted)" ] || fail "$(arrived egress 140)"
+}
+
+@test "the proxy's container is as confined as others, but for its links" {
+    run on egress-proxy ls /sys/class/net
+    [ "$output" = $'eth0\nlo\nsp0' ]
+    for socket in "17 3 0x0300" "2 3 1" "40 1 0"; do
+        # shellcheck disable=SC2086 # three words
+        run on egress-proxy /probe socket $socket
+        says EPERM
+    done
+    run docker exec --privileged "$(container_of egress-proxy)" cat /proc/self/status
+    no_network_capabilities
+    run on egress-proxy env
+    [[ $output != *3128* ]] || fail "$output"
 }
 
 @test "a name that is not allowed is never asked for; only the proxy asks" {

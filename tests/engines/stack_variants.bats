@@ -12,7 +12,7 @@ setup_file()
 
 teardown_file()
 {
-    stack_machine_down
+    stack_down
 }
 
 teardown()
