@@ -2,6 +2,7 @@
 #include "hook/devices.h"
 
 #include "base/cleanup.h"
+#include "hook/document.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -112,11 +113,16 @@ static int check_entry(const json_t *device, struct error *err)
     return found != NULL ? devices_refuse(what, found, err) : 0;
 }
 
-/* Whether a rule's number (absent or -1: any) covers the device's (-1: any). */
+/* Whether a rule's number stands for any: absent, or negative. */
+static bool is_any(const json_t *number)
+{
+    return !json_is_integer(number) || json_integer_value(number) < 0;
+}
+
+/* Whether a rule's number covers the device's (-1: any). */
 static bool covers(const json_t *number, int wanted)
 {
-    return !json_is_integer(number) || json_integer_value(number) < 0 || wanted < 0 ||
-           json_integer_value(number) == wanted;
+    return is_any(number) || wanted < 0 || json_integer_value(number) == wanted;
 }
 
 static const char RULE[] = "a rule for devices (linux.resources.devices)";
@@ -187,4 +193,30 @@ int devices_check(const json_t *config, struct error *err)
     for (size_t i = 0; i < json_array_size(rules) && result == 0; i++)
         result = check_rule(json_array_get(rules, i), err);
     return result;
+}
+
+static bool denies_all(const json_t *rule)
+{
+    const char *type = json_string_value(json_object_get(rule, "type"));
+    const char *access = json_string_value(json_object_get(rule, "access"));
+
+    return json_is_false(json_object_get(rule, "allow")) && (type == NULL || strcmp(type, "a") == 0) &&
+           is_any(json_object_get(rule, "major")) && is_any(json_object_get(rule, "minor")) &&
+           (access == NULL ||
+            (strchr(access, 'r') != NULL && strchr(access, 'w') != NULL && strchr(access, 'm') != NULL));
+}
+
+int devices_deny_others(json_t *config, struct error *err)
+{
+    json_t *resources = document_object(json_object_get(config, "linux"), "resources");
+    json_t *rules = resources != NULL ? document_array(resources, "devices") : NULL;
+
+    if (rules == NULL)
+        return error_set(err, 0, "config.json: linux.resources or its devices have the wrong type");
+    for (size_t i = 0; i < json_array_size(rules); i++)
+        if (denies_all(json_array_get(rules, i)))
+            return 0;
+    if (json_array_insert_new(rules, 0, json_pack("{s:b, s:s}", "allow", 0, "access", "rwm")) < 0)
+        return error_set(err, ENOMEM, "add a rule for devices");
+    return 0;
 }

@@ -19,5 +19,9 @@ const char *devices_below(const struct stat *directory);
  * opens one. */
 int devices_check(const json_t *config, struct error *err);
 
+/* Puts a rule that denies all devices before those of the config, unless it has one: crun denies nothing that
+ * no rule denies. */
+int devices_deny_others(json_t *config, struct error *err);
+
 /* The refusal: `what` is `device`. Returns a negative value. */
 int devices_refuse(const char *what, const char *device, struct error *err);

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "hook/capabilities.h"
+#include "hook/devices.h"
 #include "hook/document.h"
 #include "hook/environment.h"
 #include "hook/filesystems.h"
@@ -171,6 +172,8 @@ int edit_config(json_t *config, const struct edit_request *request, struct error
                              request->role, err);
     if (result == 0)
         result = filesystems_make_private(config, err);
+    if (result == 0)
+        result = devices_deny_others(config, err);
     if (result == 0 && request->hook != NULL)
         result = edit_hooks(config, request, err);
     return result;

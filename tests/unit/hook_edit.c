@@ -471,6 +471,42 @@ Test(edit, bind_mounts_are_private)
     json_decref(config);
 }
 
+/* What no rule denies crun allows. */
+Test(edit, devices_are_denied_first)
+{
+#define DENY "{\"allow\":false,\"access\":\"rwm\"}"
+#define NULL_DEVICE "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3,\"access\":\"rwm\"}"
+    static const struct {
+        const char *os;
+        const char *wanted;
+    } CASES[] = {
+        {"{}", "[" DENY "]"},
+        {"{\"resources\":null}", "[" DENY "]"},
+        {"{\"resources\":{\"devices\":[" NULL_DEVICE "]}}", "[" DENY "," NULL_DEVICE "]"},
+        {"{\"resources\":{\"devices\":[" DENY "," NULL_DEVICE "]}}", "[" DENY "," NULL_DEVICE "]"},
+        {"{\"resources\":{\"devices\":[{\"allow\":false,\"type\":\"c\",\"access\":\"rwm\"}]}}",
+         "[" DENY ",{\"allow\":false,\"type\":\"c\",\"access\":\"rwm\"}]"},
+        {"{\"resources\":{\"devices\":[{\"allow\":false,\"major\":8,\"access\":\"rwm\"}]}}",
+         "[" DENY ",{\"allow\":false,\"major\":8,\"access\":\"rwm\"}]"},
+        {"{\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"r\"}]}}",
+         "[" DENY ",{\"allow\":false,\"access\":\"r\"}]"},
+    };
+
+    for (size_t i = 0; i < array_size(CASES); i++) {
+        char text[512];
+        json_t *config = NULL;
+        cleanup_free char *rules = NULL;
+
+        snprintf(text, sizeof(text), "{\"process\":{},\"linux\":%s}", CASES[i].os);
+        config = edit(text, NULL, directory_fd);
+        rules = json_dumps(
+            json_object_get(json_object_get(json_object_get(config, "linux"), "resources"), "devices"),
+            JSON_COMPACT);
+        cr_assert_str_eq(rules, CASES[i].wanted, "%s", CASES[i].os);
+        json_decref(config);
+    }
+}
+
 Test(edit, hooks_are_last_and_once)
 {
     cleanup_json json_t *config = edit(PODMAN, "/opt/sallyport-hook", directory_fd);
