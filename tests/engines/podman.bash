@@ -97,6 +97,14 @@ podman_remove_all()
     podman rm --all --force --time 0
 } >/dev/null 2>&1
 
+# The last conmon may still be ending.
+podman_remove_cgroups()
+{
+    find /sys/fs/cgroup -depth -type d \( -path "*$PODMAN_CGROUPS*" -o -path '*/libpod_parent*' \) \
+        -exec rmdir {} + 2>/dev/null || true
+    [[ -z $(find /sys/fs/cgroup -type d -path "*$PODMAN_CGROUPS") ]]
+}
+
 podman_down()
 {
     podman_remove_all
@@ -106,8 +114,7 @@ podman_down()
     rm -rf --one-file-system "$WORK/podman"
     "$SALLYPORT" install podman --undo >/dev/null
     rm -f /etc/sallyport/runtime
-    find /sys/fs/cgroup -depth -type d \( -path "*$PODMAN_CGROUPS*" -o -path '*/libpod_parent*' \) \
-        -exec rmdir {} + 2>/dev/null || true
+    eventually podman_remove_cgroups
 }
 
 box()
