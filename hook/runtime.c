@@ -78,10 +78,27 @@ static void forget_passed_sockets(void)
     unsetenv("LISTEN_FDNAMES");
 }
 
+/* With it both runtimes mount a socket into the container that leads to them, and from there to whoever
+ * manages the engine (crun after every hook, where nobody sees it any more). */
+static int refuse_notify_socket(struct error *err)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+
+    if (path == NULL || path[0] == '\0')
+        return unsetenv("NOTIFY_SOCKET");
+    error_set(err, 0, "NOTIFY_SOCKET is set, and would give the container a socket that leads to the host");
+    return error_advise(err, "drop --sdnotify container (use conmon), or unset it");
+}
+
 static int create(const struct command_line *command, struct error *err)
 {
+    int result = 0;
+
     log_context(NULL, NULL, command->id);
     forget_passed_sockets();
+    result = refuse_notify_socket(err);
+    if (result < 0)
+        return result;
     return bundle_edit(command->bundle != NULL ? command->bundle : ".", &command->pin, err);
 }
 

@@ -248,6 +248,18 @@ SH
     [[ $output == *eth0:* ]] || fail "$output"
 }
 
+@test "a socket to the service manager (NOTIFY_SOCKET) is refused; runtimes alone mount one into the container" {
+    bundle rt-c agent /bin/sh -c 'echo started; [ -z "$NOTIFY_SOCKET" ] || ls -l "$NOTIFY_SOCKET"'
+    export NOTIFY_SOCKET=/run/rt-notify
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind("/run/rt-notify")'
+    create_refused rt-c "drop --sdnotify container"
+    run container_run rt-c
+    [[ $status -eq 0 && $output == *srw*notify* ]] || fail "$output"
+    container_delete rt-c
+    NOTIFY_SOCKET='' run engine_run rt-c
+    [[ $status -eq 0 && $output == started ]] || fail "$output"
+}
+
 # named NAME: the program by that name.
 named()
 {
