@@ -40,7 +40,7 @@ static bool parse_number(const char *text, int *ret)
 }
 
 /* Cuts the line into the fields of the entry: id, parent, major:minor, root, mount point, options, optional
- * fields up to a dash, type. */
+ * fields up to a dash, type, source, options of the instance. */
 static bool parse_line(char *line, struct mountinfo_entry *entry)
 {
     char *fields[6];
@@ -59,6 +59,10 @@ static bool parse_line(char *line, struct mountinfo_entry *entry)
     entry->device = fields[2];
     entry->point = fields[4];
     entry->type = strsep(&next, " ");
+    (void)strsep(&next, " ");
+    entry->options = next != NULL ? next : "";
+    if (next != NULL)
+        unescape(next);
     return entry->type != NULL && parse_number(fields[0], &entry->id) &&
            parse_number(fields[1], &entry->parent);
 }

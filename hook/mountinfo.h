@@ -17,6 +17,7 @@ struct mountinfo_entry { /* the strings are in `struct mountinfo`, with escapes 
     const char *device; /* "major:minor" of the file system instance */
     const char *point;
     const char *type;
+    const char *options; /* of the file system instance; "" if there are none */
 };
 
 struct mountinfo {

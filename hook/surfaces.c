@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 static int check_kernel_files(const struct surfaces *self, int fd, const char *what)
@@ -100,6 +102,41 @@ static int search_directory(struct surfaces *self, int fd, const char *what)
                         self->role->name);
 }
 
+static int check_layers(struct surfaces *self, const char *option, bool all);
+
+/* The layers of an overlay that is mounted on the host: its files are theirs by other numbers. A layer that
+ * is not there is of a host that this one is a container of. */
+static int check_overlay_instance(struct surfaces *self, int fd, const struct stat *st)
+{
+    struct statfs fs;
+    char device[32];
+    int result = 0;
+
+    if (fstatfs(fd, &fs) < 0)
+        return error_set(self->err, errno, "look for the layers of an overlay");
+    if (fs.f_type != OVERLAYFS_SUPER_MAGIC)
+        return 0;
+    snprintf(device, sizeof(device), "%u:%u", major(st->st_dev), minor(st->st_dev));
+    if (self->own.text == NULL)
+        result = mountinfo_read_own(&self->own, self->err);
+    for (size_t i = 0; i < self->own.count && result == 0; i++) {
+        const struct mountinfo_entry *entry = &self->own.entries[i];
+        cleanup_free char *options = NULL;
+        char *next = NULL;
+        const char *option = NULL;
+
+        if (strcmp(entry->type, "overlay") != 0 || strcmp(entry->device, device) != 0)
+            continue;
+        options = next = strdup(entry->options);
+        if (options == NULL)
+            return error_set(self->err, ENOMEM, "look for the layers of an overlay");
+        while (result == 0 && (option = strsep(&next, ",")) != NULL)
+            result = check_layers(self, option, false);
+        return result; /* others are the same instance */
+    }
+    return result;
+}
+
 int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search)
 {
     struct stat st;
@@ -114,7 +151,10 @@ int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search)
         return check_socket(self, &st, what);
     if (S_ISDIR(st.st_mode)) {
         result = check_directory(self, &st, what);
-        return result < 0 || !search ? result : search_directory(self, fd, what);
+        if (result < 0 || !search)
+            return result;
+        result = check_overlay_instance(self, fd, &st);
+        return result < 0 ? result : search_directory(self, fd, what);
     }
     device = devices_find(&st);
     return device != NULL ? devices_refuse(what, device, self->err) : 0;
@@ -183,8 +223,9 @@ static int check_source(struct surfaces *self, const char *source, const char *w
     return result < 0 ? result : check_submounts(self, path, what);
 }
 
-/* One of the options of an overlay, "lowerdir=/a:/b", "upperdir=/c": each of the directories. */
-static int check_layers(struct surfaces *self, const char *option)
+/* One of the options of an overlay, "lowerdir=/a:/b", "upperdir=/c": each of the directories. `all`: also
+ * those that are not there, which is an error. */
+static int check_layers(struct surfaces *self, const char *option, bool all)
 {
     static const char *const KEYS[] = {"lowerdir=", "lowerdir+=", "datadir+=", "upperdir="};
     cleanup_free char *paths = NULL;
@@ -206,7 +247,7 @@ static int check_layers(struct surfaces *self, const char *option)
         char what[PATH_MAX + 32];
 
         snprintf(what, sizeof(what), "layer %s of an overlay", path);
-        if (path[0] != '\0')
+        if (path[0] != '\0' && (all || faccessat(self->bundle, path, F_OK, 0) == 0 || errno != ENOENT))
             result = check_source(self, path, what, true);
     }
     return result;
@@ -221,7 +262,7 @@ static int check_overlay(struct surfaces *self, const json_t *mount)
         const char *option = json_string_value(json_array_get(options, i));
 
         if (option != NULL)
-            result = check_layers(self, option);
+            result = check_layers(self, option, true);
     }
     return result;
 }

@@ -77,6 +77,15 @@ volume()
     docker exec attack sh -c 'for config in /tasks/*/config.json; do test -w "$config" || exit 1; done'
 }
 
+@test "an overlay over the engine's bundles, as a volume" {
+    mkdir -p /run/attack/lower /run/attack/work
+    volume over type=overlay device=overlay \
+        "o=lowerdir=/run/attack/lower,upperdir=$TASKS,workdir=/run/attack/work"
+    refused_run config.json --volume over:/tasks
+    plain_sleeper attack --volume over:/tasks
+    docker exec attack sh -c 'for config in /tasks/*/config.json; do test -w "$config" || exit 1; done'
+}
+
 @test "policies, and what engines and runtimes decide by" {
     refused_run /etc/sallyport --volume /etc/sallyport:/x
     refused_run /etc/sallyport --volume /etc:/x:ro

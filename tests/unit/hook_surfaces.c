@@ -194,6 +194,36 @@ Test(surfaces, directories_of_state)
     allowed("/run/docker/plugins");
 }
 
+/* An overlay that the host has mounted is its layers, whatever numbers its files have. */
+Test(surfaces, overlays_of_the_host)
+{
+    static const char *const DIRECTORIES[] = {"/run/runc", WORK "/low", WORK "/upper", WORK "/work",
+                                              WORK "/over"};
+    static const struct {
+        const char *options;
+        bool refuse;
+    } CASES[] = {
+        {"lowerdir=" WORK "/low,upperdir=" WORK "/upper,workdir=" WORK "/work", false},
+        {"lowerdir=" WORK "/low,upperdir=/run/runc,workdir=" WORK "/work", true},
+        {"lowerdir=" WORK "/low:/run/runc", true},
+    };
+
+    for (size_t i = 0; i < array_size(DIRECTORIES); i++)
+        make_directory(DIRECTORIES[i]);
+    for (size_t i = 0; i < array_size(CASES); i++) {
+        struct error err = {0};
+        int result = 0;
+
+        cr_assert_eq(mount("overlay", WORK "/over", "overlay", 0, CASES[i].options), 0, "%s",
+                     CASES[i].options);
+        result = check_mount_of(WORK "/over", NULL, 0, &err);
+        cr_assert_eq(result < 0, CASES[i].refuse, "%s: %s", CASES[i].options, err.text);
+        if (CASES[i].refuse)
+            cr_assert_not_null(strstr(err.text, "layer /run/runc of an overlay"), "%s", err.text);
+        cr_assert_eq(umount(WORK "/over"), 0);
+    }
+}
+
 /* Who can write into the bundle decides what joins the container. */
 Test(surfaces, directories_above_the_bundle)
 {
