@@ -274,6 +274,12 @@ static bool has_route(const struct route *routes, size_t count, const struct rou
     return false;
 }
 
+/* Of the routes through sp0 that an attach may have made, only the one to this network's subnet. */
+static bool is_expected(const struct route *route, const struct route *subnet)
+{
+    return is_ours(route, subnet->index) && (route->gateway != LINK_GATEWAY || same_route(route, subnet));
+}
+
 static int verify_rules(const struct state *state, struct error *err)
 {
     bool foreign = false;
@@ -303,7 +309,7 @@ static int verify_routes(const struct member_request *request, const struct stat
         if (families[family] == AF_INET && !has_route(routes, count, &unreachable))
             return refuse(err, "the unreachable default route is missing");
         for (size_t i = 0; i < count; i++)
-            if (routes[i].family == families[family] && !is_ours(&routes[i], link->index))
+            if (routes[i].family == families[family] && !is_expected(&routes[i], &subnet))
                 return refuse(err, "there is a foreign route");
     }
     return verify_rules(state, err);

@@ -795,6 +795,7 @@ Test(member, verify_sees_every_change)
         {"ip addr add 10.250.8.3/32 dev sp0", "foreign address"},
         {"ip route del 10.250.8.0/22", "route to the subnet"},
         {"ip route del unreachable default", "unreachable"},
+        {"ip route add 203.0.113.0/24 via 169.254.0.1 dev sp0 onlink", "foreign route"},
         {"ip route add default via 169.254.0.1 dev sp0 onlink table 9", "foreign route"},
         {"ip route add default dev lo", "foreign route"},
         {"ip -6 route add 2001:db8::/32 dev lo", "foreign route"},
