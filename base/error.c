@@ -10,11 +10,15 @@ static int error_value(const struct error *err)
     return err->number != 0 ? -err->number : -EINVAL;
 }
 
+/* C0, DEL and, as UTF-8, C1: terminals obey all of them. */
 static void replace_control_characters(char *text)
 {
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
+        if (*at < ' ' || *at == 0x7f)
+            *at = '?';
+        else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f)
+            at[0] = at[1] = '?';
+    }
 }
 
 static void append(struct error *err, const char *text)

@@ -57,6 +57,10 @@ Test(error, input_cannot_forge_a_log_line)
 
     error_set(&err, 0, "role `%s`", "x\nsallyport: all is well\x1b[2J\x7f");
     cr_assert_str_eq(err.text, "role `x?sallyport: all is well?[2J?`");
+    error_set(&err, 0, "role `%s`",
+              "\xc2\x9b"
+              "2J\xc3\xbc\xc2\xa0"); /* CSI in one character; letters stay */
+    cr_assert_str_eq(err.text, "role `??2J\xc3\xbc\xc2\xa0`");
 }
 
 Test(error, survives_texts_that_are_too_long)
