@@ -506,9 +506,10 @@ static int read_name(const char *path, struct command_line *line, struct error *
     size_t length = strlen(COMMAND_LINE_PROGRAM);
     char *dot = NULL;
 
-    if (strncmp(base, COMMAND_LINE_PROGRAM, length) != 0 || base[length] == '\0')
+    if (strcmp(base, COMMAND_LINE_PROGRAM) == 0)
         return 0;
-    if (base[length] != '.')
+    /* Also where a link of another name leads to one that pins: the kernel tells the first name only. */
+    if (strncmp(base, COMMAND_LINE_PROGRAM, length) != 0 || base[length] != '.')
         return refuse_name(base, err);
     line->name = strdup(base + length + 1);
     if (line->name == NULL)

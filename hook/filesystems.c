@@ -153,14 +153,14 @@ static int check_fresh(const json_t *config, const json_t *mount, const char *ty
     return error_advise(err, "add the option `ro` (with dockerd's userns-remap: drop --userns host)");
 }
 
-/* What is mounted on the host later appears in such a mount: a directory of sockets, unseen. */
-static int check_propagation(const json_t *mount, const char *destination, struct error *err)
+int filesystems_check_propagation(const json_t *mount, struct error *err)
 {
     static const char *const OPEN[] = {"shared", "rshared", "slave", "rslave", NULL};
 
     if (!has_any_option(mount, OPEN))
         return 0;
-    error_set(err, 0, "the mount on %s takes over what is mounted on the host later", destination);
+    error_set(err, 0, "the mount on %s takes over what is mounted on the host later",
+              json_string_value(json_object_get(mount, "destination")));
     return error_advise(err, "drop bind-propagation (shared, slave, rshared, rslave), or make it rprivate");
 }
 
@@ -182,8 +182,6 @@ int filesystems_make_private(json_t *config, struct error *err)
 
 int filesystems_check(const json_t *config, const json_t *mount, struct error *err)
 {
-    int result = 0;
-
     const char *type = json_string_value(json_object_get(mount, "type"));
     const char *destination = json_string_value(json_object_get(mount, "destination"));
 
@@ -191,9 +189,8 @@ int filesystems_check(const json_t *config, const json_t *mount, struct error *e
         return error_set(err, 0, "config.json: a mount has no destination");
     if (has_option(mount, "remount"))
         return refuse(type != NULL ? type : "(none)", destination, "changes one that is there already", err);
-    result = check_propagation(mount, destination, err);
-    if (result < 0 || filesystems_is_bind(mount))
-        return result;
+    if (filesystems_is_bind(mount))
+        return 0;
     if (type == NULL)
         return error_set(err, 0, "config.json: the mount on %s has no type", destination);
     return check_fresh(config, mount, type, destination, err);

@@ -277,11 +277,15 @@ static int check_mount(struct surfaces *self, const json_t *config, const json_t
     if (result < 0)
         return result;
     if (!filesystems_is_bind(mount))
-        return strcmp(type, "overlay") == 0 ? check_overlay(self, mount) : 0;
-    if (source == NULL || source[0] == '\0')
+        result = strcmp(type, "overlay") == 0 ? check_overlay(self, mount) : 0;
+    else if (source == NULL || source[0] == '\0')
         return error_set(self->err, 0, "config.json: a bind mount has no source");
-    snprintf(what, sizeof(what), "mount %s", source);
-    return check_source(self, source, what, true);
+    else {
+        snprintf(what, sizeof(what), "mount %s", source);
+        result = check_source(self, source, what, true);
+    }
+    /* Last: Docker propagates by itself where the source is above its own directories. */
+    return result < 0 ? result : filesystems_check_propagation(mount, self->err);
 }
 
 int surfaces_check(const json_t *config, int bundle, const struct policy_role *role, struct error *err)

@@ -106,7 +106,7 @@ docker_refuses()
     docker_refuses "/var/run/docker.sock" --volume /var/run/docker.sock:/var/run/docker.sock
     docker_refuses "docker.sock" --volume /run:/host
     docker_refuses "docker.sock" --volume /var/run:/host:ro
-    docker_refuses "/host" --volume /:/host:ro
+    docker_refuses "way out" --volume /:/host:ro
     docker_refuses "docker.sock" --mount type=bind,source=/run,target=/host
     docker_refuses "containerd" --volume /run/docker/containerd:/host
 }
