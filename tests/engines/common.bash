@@ -22,6 +22,7 @@ PROXY=10.209.0.2
 GATEWAY=10.209.0.3
 DASHBOARD=10.209.0.4
 
+CGROUPS=${SALLYPORT_TEST_CGROUPS:?is what tests/engines/machine says}
 WORK=$BATS_FILE_TMPDIR
 ROOTFS=$WORK/rootfs
 
@@ -111,7 +112,7 @@ assert_nothing_left()
         ip route show table all | grep 'dev sp'
         nft list tables | grep sallyport
         grep sallyport- /proc/self/mounts | grep -v -e machine -e tests
-        find /sys/fs/cgroup -type d -path '*/sallyport-tests/*' -not -path '/sys/fs/cgroup/unified/*'
+        find /sys/fs/cgroup -type d -path "*$CGROUPS/*" -not -path '/sys/fs/cgroup/unified/*'
     } || true)
     [[ -z $left ]] || fail "left behind: $left"
 }
@@ -142,7 +143,7 @@ bundle()
         (cd "$WORK" && rm -f config.json && runc spec && mv config.json spec.json)
     fi
     jq -n '$ARGS.positional' --args -- "$@" >"$directory/command.json"
-    jq --arg id "$id" --arg role "$role" --arg network "$NETWORK" --arg root "$ROOTFS" \
+    jq --arg id "$id" --arg cgroups "$CGROUPS" --arg role "$role" --arg network "$NETWORK" --arg root "$ROOTFS" \
         --slurpfile command "$directory/command.json" '
         .process.terminal = false
         | .process.args = $command[0]
@@ -151,7 +152,7 @@ bundle()
         | .process.noNewPrivileges = false
         | .root = {path: $root, readonly: true}
         | .hostname = $id
-        | .linux.cgroupsPath = "/sallyport-tests/\($id)"
+        | .linux.cgroupsPath = "\($cgroups)/\($id)"
         | .annotations = {"io.sallyport.network": $network, "io.sallyport.role": $role}
         | del(.linux.seccomp)' <"$WORK/spec.json" >"$directory/config.json"
 }

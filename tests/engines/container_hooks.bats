@@ -150,7 +150,8 @@ sealed_by()
     bundle same agent sleep 600
     hook same createRuntime poststop
     container_start same
-    configure same '.process.args = ["/bin/echo", "started"] | .linux.cgroupsPath = "/sallyport-tests/same-too"'
+    configure same --arg cgroups "$CGROUPS" \
+        '.process.args = ["/bin/echo", "started"] | .linux.cgroupsPath = "\($cgroups)/same-too"'
     rm -f "$WORK/same.hook"
     run "$RUNTIME" --root "$WORK/other-root" run --bundle "$WORK/bundles/same" same </dev/null 3>&-
     [ "$status" -ne 0 ]

@@ -27,7 +27,7 @@ inventory()
     hub nft --stateless list ruleset | sed 's/^/hub nft /'
     sed 's/^/mount /' /proc/self/mounts
     find /run/netns /run/sallyport /etc/sallyport "$ROOTFS" | sed 's/^/file /'
-    find /sys/fs/cgroup -type d -path '*/sallyport-tests/*' -not -path '/sys/fs/cgroup/unified/*' | sed 's/^/cgroup /'
+    find /sys/fs/cgroup -type d -path "*$CGROUPS/*" -not -path '/sys/fs/cgroup/unified/*' | sed 's/^/cgroup /'
     lsns --type net --noheadings --output NS | sed 's/^ */namespace /' | sort
     pgrep --list-full sallyport || true
 }

@@ -85,7 +85,7 @@ same()
     engine --root "$root" resume rt-b
     [ "$("$RUNTIME" --root "$root" state rt-b | jq -r .status)" = running ]
     engine --root "$root" update --pids-limit 77 rt-b
-    [ "$(cat /sys/fs/cgroup/pids/sallyport-tests/rt-b/pids.max)" = 77 ]
+    [ "$(cat /sys/fs/cgroup/pids$CGROUPS/rt-b/pids.max)" = 77 ]
     engine --root "$root" kill rt-b KILL
     internet_poll 10 eval '[[ $("$RUNTIME" --root "$root" state rt-b | jq -r .status) == stopped ]]'
     run engine --root "$root" delete rt-b

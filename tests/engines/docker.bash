@@ -24,6 +24,7 @@ source "${BASH_SOURCE[0]%/*}/image.bash"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export DOCKER_HOST=unix:///run/docker.sock
 export DOCKER_CONFIG=/run/docker-client
+DOCKER_CGROUPS=$SALLYPORT_TEST_CGROUPS/docker
 DOCKER_DAEMON_JSON=/etc/docker/daemon.json
 DOCKER_PID_FILE=/run/docker-tests.pid # dockerd wants /run/docker.pid for itself
 
@@ -48,16 +49,10 @@ docker_write_config()
 {
     local directory=$1 filter=$2
     mkdir -p "${DOCKER_DAEMON_JSON%/*}"
-    jq -n --arg data "$directory/data" --arg cgroups "$(docker_cgroups "$directory")" \
+    jq -n --arg data "$directory/data" --arg cgroups "$DOCKER_CGROUPS" \
         --argjson runtimes "$(docker_runtimes "$directory")" \
         '{"data-root": $data, "cgroup-parent": $cgroups, "runtimes": $runtimes}' |
         jq "$filter" >"$DOCKER_DAEMON_JSON"
-}
-
-# docker_cgroups DIRECTORY: cgroups are shared with the real machine; the name is of nobody else's.
-docker_cgroups()
-{
-    echo "/sallyport-tests/docker$(tr / - <<<"$1")"
 }
 
 docker_answers()
@@ -116,7 +111,7 @@ docker_left()
 {
     ps -e -o pid=,comm= | grep -E 'dockerd|containerd|docker-' | sed 's/^/process /'
     awk -v data="$1/data" '$2 ~ "^/run/docker" || index($2, data) == 1 { print "mount " $2 }' /proc/self/mounts
-    find /sys/fs/cgroup -type d -path "*$(docker_cgroups "$1")*" | sed 's/^/cgroup /'
+    find /sys/fs/cgroup -type d -path "*$DOCKER_CGROUPS*" | sed 's/^/cgroup /'
     ip -o link show | awk -F': ' '$2 ~ /^(docker|br-|veth)/ { print "link " $2 }'
 }
 
@@ -141,7 +136,7 @@ docker_down()
     for bridge in filter nat; do
         nft delete table ip "$bridge" 2>/dev/null
     done
-    find /sys/fs/cgroup -depth -type d -path "*$(docker_cgroups "$1")*" -exec rmdir {} + 2>/dev/null
+    find /sys/fs/cgroup -depth -type d -path "*$DOCKER_CGROUPS*" -exec rmdir {} + 2>/dev/null
     if ! internet_poll 10 docker_nothing_left "$1"; then
         docker_left "$1" >&2
         return 1

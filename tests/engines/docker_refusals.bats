@@ -41,7 +41,7 @@ things_left()
     ip -o link show | awk -F': ' '{ print "link " $2 }' | sed 's/@.*//'
     find /run/docker/runtime-* -mindepth 1 -maxdepth 2 | sort
     awk '$2 ~ "/docker/" && $2 !~ "/netns/default$" { print "mount " $2 }' /proc/self/mounts | sort
-    find /sys/fs/cgroup/*"$(docker_cgroups "$DOCKER")" -mindepth 1 -type d 2>/dev/null | sort
+    find /sys/fs/cgroup/*"$DOCKER_CGROUPS" -mindepth 1 -type d 2>/dev/null | sort
     docker ps --all --format '{{.Names}} {{.State}}' | sort
     ps -e -o comm= | grep -E 'sallyport|runc|containerd-shim' | sort
 }

@@ -26,7 +26,7 @@ setup_file()
 
 teardown_file()
 {
-    find /sys/fs/cgroup -depth -type d -path '*/sallyport-tests/install*' -exec rmdir {} + 2>/dev/null || true
+    find /sys/fs/cgroup -depth -type d -path "*$CGROUPS/install*" -exec rmdir {} + 2>/dev/null || true
     umount /var/lib/rancher
     [[ ! -e $WORK/rancher-made ]] || rmdir /var/lib/rancher
 }
@@ -304,7 +304,7 @@ podman()
 podman_run()
 {
     podman run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 \
-        --cgroup-parent /sallyport-tests/install "$@"
+        --cgroup-parent "$CGROUPS/install" "$@"
 }
 
 @test "podman: the packaged hook, runtimes that podman knows, the built-in ones too; undo leaves nothing" {
@@ -466,7 +466,7 @@ TOML
     # What its handlers name, containerd's shim runs; a pinned role is not an annotation's to choose.
     rootfs_make
     "$SALLYPORT" network up "$NETWORK"
-    run ctr run --rm --cgroup /sallyport-tests/install-ctr --annotation io.sallyport.role=gateway \
+    run ctr run --rm --cgroup "$CGROUPS/install-ctr" --annotation io.sallyport.role=gateway \
         --runc-binary "$LINKS/containerd/sallyport-runtime.hermes.agent" --rootfs "$ROOTFS" spt-install \
         /bin/busybox ip -o address
     "$SALLYPORT" network down "$NETWORK"

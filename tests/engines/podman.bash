@@ -19,7 +19,7 @@ source "$BATS_TEST_DIRNAME/image.bash"
 
 IMAGE=localhost/sallyport-test
 PODMAN_HOOKS=/etc/containers/oci/hooks.d
-PODMAN_CGROUPS=/sallyport-tests/podman-$RUNTIME
+PODMAN_CGROUPS=$CGROUPS/podman
 
 # How `box` asks: by annotation. A file that asks by the runtime's name replaces it.
 BOX_GLOBAL=()

@@ -97,7 +97,7 @@ create_refused()
         done
         run "$RUNTIME" state "$id"
         [[ $status -ne 0 ]] || fail "there is a container: $output"
-        [[ ! -e /sys/fs/cgroup/pids/sallyport-tests/$id ]] || fail "a cgroup is left"
+        [[ ! -e /sys/fs/cgroup/pids$CGROUPS/$id ]] || fail "a cgroup is left"
     done
     [[ $before == "$(cksum <"$WORK/bundles/$id/config.json")" ]] || fail "the bundle was edited"
     no_hub_links || fail "a link is left"
