@@ -161,12 +161,15 @@ static int edit_seccomp(json_t *config, const struct policy_role *role, struct e
 int edit_config(json_t *config, const struct edit_request *request, struct error *err)
 {
     json_t *process = json_object_get(config, "process");
+    const char *hostname = names_hostname(config);
     int result = 0;
 
     capabilities_remove_network(json_object_get(process, "capabilities"));
     result = edit_seccomp(config, request->role, err);
     if (result == 0)
         result = environment_set_proxy(process, request->policy, request->role, err);
+    if (result == 0 && hostname != NULL && request->role != &request->policy->proxy_role)
+        result = environment_add_exception(process, hostname, err);
     if (result == 0)
         result = names_mount(config, request->directory, request->directory_path, request->policy,
                              request->role, err);

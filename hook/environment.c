@@ -200,6 +200,26 @@ int environment_set_proxy(json_t *process, const struct policy *policy, const st
     return result < 0 ? result : set_exceptions(env, policy, err);
 }
 
+int environment_add_exception(json_t *process, const char *name, struct error *err)
+{
+    json_t *env = document_array(process, "env");
+    int result = env == NULL ? error_set(err, 0, "process.env is not an array") : 0;
+
+    for (size_t i = 0; result == 0 && i < array_size(EXCEPTIONS); i++) {
+        const char *found = get(env, EXCEPTIONS[i]);
+        const char *old = found != NULL ? found : "";
+        size_t size = strlen(old) + strlen(name) + sizeof(",");
+        cleanup_free char *list = malloc(size);
+
+        if (list == NULL)
+            return error_set(err, ENOMEM, "set %s", EXCEPTIONS[i]);
+        strcpy(list, old);
+        append_item(list, size, name);
+        result = set(env, EXCEPTIONS[i], list, err);
+    }
+    return result;
+}
+
 static int copy(json_t *env, const json_t *from, const char *name, struct error *err)
 {
     const char *value = get(from, name);

@@ -25,6 +25,10 @@
 int environment_set_proxy(json_t *process, const struct policy *policy, const struct policy_role *role,
                           struct error *err);
 
+/* Adds a name that is reached directly to NO_PROXY in both cases: the container's own, which programs use to
+ * speak to themselves. */
+int environment_add_exception(json_t *process, const char *name, struct error *err);
+
 /* Gives `process` the values that `from`, a process which was edited so, has of these variables; of the last
  * two of the list as above, keeping what `process` has. What `from` has not is left as it is. */
 int environment_copy_proxy(json_t *process, const json_t *from, struct error *err);

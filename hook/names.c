@@ -88,8 +88,7 @@ static int replace_mount(json_t *mounts, const char *path, const char *source, s
     return 0;
 }
 
-/* The hostname as it may stand in a hosts file, or NULL: it comes from whoever starts the container. */
-static const char *hostname_of(const json_t *config)
+const char *names_hostname(const json_t *config)
 {
     const char *name = json_string_value(json_object_get(config, "hostname"));
 
@@ -103,7 +102,7 @@ static const char *hostname_of(const json_t *config)
 
 static void print_hosts(FILE *out, const json_t *config, const struct policy *policy)
 {
-    const char *hostname = hostname_of(config);
+    const char *hostname = names_hostname(config);
     char address[16];
 
     fprintf(out, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");

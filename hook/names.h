@@ -11,6 +11,10 @@
 
 #include <jansson.h>
 
+/* The hostname of the config as it may stand in a list or a hosts file (it comes from whoever starts the
+ * container), or NULL. Borrowed. */
+const char *names_hostname(const json_t *config);
+
 /* Writes the two files into the directory and makes the config mount them. `directory` -1: they go beside the
  * source of the engine's own /etc/hosts or /etc/resolv.conf mount (the container's own directory in Podman);
  * where there is neither, or others than root could replace files there, nothing is written and nothing

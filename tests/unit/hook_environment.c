@@ -91,6 +91,19 @@ static void expect_value(const json_t *process, const char *name, const char *wa
 #define PROXY_URL "http://10.209.0.2:3128"
 #define EXCEPTIONS "localhost,127.0.0.1,::1,gateway,10.209.0.3,lonely,10.209.0.4,10.209.0.0/24"
 
+Test(environment, a_name_is_added_to_the_exceptions_once)
+{
+    json_t *process = json_pack("{s:[s]}", "env", "NO_PROXY=a,box-2");
+    struct error err = {0};
+
+    for (int round = 0; round < 2; round++)
+        cr_assert_eq(environment_add_exception(process, "box", &err), 0, "%s", err.text);
+    cr_assert_str_eq(json_string_value(json_array_get(json_object_get(process, "env"), 0)),
+                     "NO_PROXY=a,box-2,box");
+    cr_assert_str_eq(json_string_value(json_array_get(json_object_get(process, "env"), 1)), "no_proxy=box");
+    json_decref(process);
+}
+
 Test(environment, proxies)
 {
     static const struct {
