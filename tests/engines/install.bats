@@ -297,7 +297,7 @@ says_like_diff()
 # podman ARGUMENT...: with a storage of the test's.
 podman()
 {
-    env -u DOCKER_CONFIG /usr/bin/podman --root "$WORK/podman/root" --runroot "$WORK/podman/run" --storage-driver vfs \
+    env -u DOCKER_CONFIG /usr/bin/podman --root "$WORK/podman/root" --runroot /run/podman-storage --storage-driver vfs \
         --cgroup-manager cgroupfs "$@" 3>&-
 }
 
