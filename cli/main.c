@@ -21,6 +21,7 @@ static const char USAGE[] =
     "  network reload NETWORK   put the policy file into force, on live connections too\n"
     "  network show NETWORK     members, roles, addresses, traffic, refusals  [--json]\n"
     "  network list             the networks that are up  [--json]\n"
+    "  explain ROLE HOST[:PORT] may a role reach a host, by which line of the policy  [--network N]\n"
     "  bundle DIR               edit an OCI bundle for plain runc or crun  [--network N] [--role R]\n"
     "  install ENGINE           make docker, podman or containerd know Sallyport  [--dry-run] [--undo]\n"
     "  proxy-config squid NETWORK\n"
@@ -34,8 +35,13 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv, struct error *err);
 } VERBS[] = {
-    {"network", verb_network},           {"bundle", verb_bundle},   {"install", verb_install},
-    {"proxy-config", verb_proxy_config}, {"publish", verb_publish}, {"seccomp-profile", verb_seccomp_profile},
+    {"network", verb_network},
+    {"explain", verb_explain},
+    {"bundle", verb_bundle},
+    {"install", verb_install},
+    {"proxy-config", verb_proxy_config},
+    {"publish", verb_publish},
+    {"seccomp-profile", verb_seccomp_profile},
 };
 
 int verb_usage(const char *verb, const char *format, ...)
@@ -84,6 +90,8 @@ static int run(int argc, char **argv)
         if (strcmp(argv[0], VERBS[i].name) != 0)
             continue;
         result = VERBS[i].run(argc, argv, &err);
+        if (result == VERB_REFUSED)
+            return 2;
         if (result < 0 && result != VERB_USAGE)
             fprintf(stderr, "sallyport: %s\n", log_line(&err));
         return result < 0 ? 1 : 0;

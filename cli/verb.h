@@ -9,11 +9,13 @@
 #include <stdbool.h>
 
 /* A verb gets its own arguments: argv[0] is the verb. It returns 0, or a negative errno value with the error
- * set. VERB_USAGE: the arguments were wrong and the user has been told. */
-enum { VERB_USAGE = -4096 };
+ * set. VERB_USAGE: the arguments were wrong and the user has been told. VERB_REFUSED: the verb has answered
+ * the user's question, with no: exit status 2. */
+enum { VERB_USAGE = -4096, VERB_REFUSED = -4097 };
 
 int verb_network(int argc, char **argv, struct error *err);
 int verb_bundle(int argc, char **argv, struct error *err);
+int verb_explain(int argc, char **argv, struct error *err);
 int verb_install(int argc, char **argv, struct error *err);
 int verb_proxy_config(int argc, char **argv, struct error *err);
 int verb_publish(int argc, char **argv, struct error *err);
