@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "netns/flows.h"
 #include "netns/hub.h"
+#include "netns/nflog.h"
 #include "netns/nft.h"
 
 #include <errno.h>
@@ -15,7 +16,12 @@
 #define REFUSED "refused"
 #define cleanup_present __attribute__((cleanup(present_free_at)))
 
-enum { TRIES = 16 }; /* of a transaction, when somebody else changes rules at the same time */
+enum {
+    TRIES = 16,             /* of a transaction, when somebody else changes rules at the same time */
+    LOGGED_PER_SECOND = 50, /* of all members together: what people can read and a flood cannot abuse */
+};
+
+_Static_assert(NFLOG_GROUPS == 4, "add_base_rules logs to four groups");
 
 static void policy_name(const struct policy *policy, char name[NFT_NAME_SIZE])
 {
@@ -41,6 +47,8 @@ static void add_base_rules(const struct nft_table *table, const char *name)
     /* `lo` is where absent members are routed: nothing may go there, and TCP is told so at once. */
     nft_rule(table, "forward", nft_ipv4(), nft_unfragmented(), nft_not_oifname("lo"), nft_jump(name));
     nft_rule(table, "forward", nft_count(REFUSED));
+    nft_rule(table, "forward", nft_limit(LOGGED_PER_SECOND), nft_log(NFLOG_GROUP_FIRST),
+             nft_log(NFLOG_GROUP_FIRST + 1), nft_log(NFLOG_GROUP_FIRST + 2), nft_log(NFLOG_GROUP_FIRST + 3));
     nft_rule(table, "forward", nft_ipv4(), nft_tcp(), nft_reject_tcp());
     nft_rule(table, "output", nft_ipv4(), nft_tcp(), nft_tcp_reset(), nft_accept());
 }

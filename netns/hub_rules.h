@@ -12,6 +12,8 @@
  *     forward  whole packets go through the policy's chain; what it does not accept is counted as refused;
  *              TCP over IPv4 is answered with a reset, which carries the address that was asked for and so
  *              passes the sender's reverse path check; all else (UDP, ICMP, fragments, IPv6) is dropped.
+ *              Behind the counter, and so never for a packet that passes, stands the log: at most 50 of the
+ *              refused packets a second, handed to whoever reads (netns/nflog.h); it decides nothing.
  *     input    nothing: nobody talks to the hub.
  *     output   the resets above, which pass this hook, and nothing else.
  *

@@ -2,6 +2,7 @@
 #include "netns/nft.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -107,7 +108,8 @@ int nft_commit(struct netlink *nf, struct netlink_batch *batch, struct error *er
     bracket(batch, NFNL_MSG_BATCH_END);
     result = netlink_send(nf, batch, NULL, err);
     if (result == -EOPNOTSUPP || result == -ENOENT)
-        error_advise(err, "does the kernel have nf_tables, nft_reject and nft_reject_inet?");
+        error_advise(err, "does the kernel have nf_tables, nft_reject, nft_reject_inet, nft_limit, nft_log "
+                          "and nfnetlink_log?");
     return result;
 }
 
@@ -580,6 +582,45 @@ static void put_count(struct nl_msg *message, const struct nft_step *step)
 struct nft_step nft_count(const char *counter)
 {
     return (struct nft_step){.put = put_count, .text = counter};
+}
+
+/* Eight bytes in network byte order. */
+static void put_large_number(struct nl_msg *message, int type, uint64_t number)
+{
+    uint64_t big = htobe64(number);
+
+    put_bytes(message, type, &big, sizeof(big));
+}
+
+/* number: packets a second, and the burst. */
+static void put_limit(struct nl_msg *message, const struct nft_step *step)
+{
+    struct expression limit = expression_open(message, "limit");
+
+    put_large_number(message, NFTA_LIMIT_RATE, step->number);
+    put_large_number(message, NFTA_LIMIT_UNIT, 1); /* second */
+    put_number(message, NFTA_LIMIT_BURST, step->number);
+    put_number(message, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+    expression_close(message, &limit);
+}
+
+struct nft_step nft_limit(uint32_t rate)
+{
+    return (struct nft_step){.put = put_limit, .number = rate};
+}
+
+static void put_log(struct nl_msg *message, const struct nft_step *step)
+{
+    struct expression log = expression_open(message, "log");
+    uint16_t group = htons((uint16_t)step->number);
+
+    put_bytes(message, NFTA_LOG_GROUP, &group, sizeof(group));
+    expression_close(message, &log);
+}
+
+struct nft_step nft_log(uint16_t group)
+{
+    return (struct nft_step){.put = put_log, .number = group};
 }
 
 static void put_verdict(struct nl_msg *message, const struct nft_step *step)

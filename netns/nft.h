@@ -134,6 +134,9 @@ struct nft_step nft_tcp_reset(void); /* the RST flag is set */
 
 /* Actions and verdicts. */
 struct nft_step nft_count(const char *counter);
+struct nft_step
+nft_limit(uint32_t rate); /* the rule goes on for `rate` packets a second, and as many at once */
+struct nft_step nft_log(uint16_t group); /* to the reader of the group, if there is one; the rule goes on */
 struct nft_step nft_accept(void);
 struct nft_step nft_drop(void);
 struct nft_step nft_return(void);
