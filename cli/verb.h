@@ -17,6 +17,7 @@ int verb_network(int argc, char **argv, struct error *err);
 int verb_bundle(int argc, char **argv, struct error *err);
 int verb_explain(int argc, char **argv, struct error *err);
 int verb_install(int argc, char **argv, struct error *err);
+int verb_log(int argc, char **argv, struct error *err);
 int verb_proxy_config(int argc, char **argv, struct error *err);
 int verb_publish(int argc, char **argv, struct error *err);
 int verb_seccomp_profile(int argc, char **argv, struct error *err);
