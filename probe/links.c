@@ -5,6 +5,7 @@
 #include "probe/probe.h"
 
 #include "probe/request.h"
+#include "probe/system_calls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -156,7 +157,7 @@ int probe_link_macvlan(struct arguments *arguments)
 }
 
 /* "nft flush ruleset" without nft. A netfilter batch is begin, requests, end in one message. */
-static int try_flush(void)
+int try_nft_flush(void *data)
 {
     struct nfgenmsg generic = {.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0};
     struct nfgenmsg subsystem = {.version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES)};
@@ -166,6 +167,7 @@ static int try_flush(void)
     int error = 0;
     uint8_t answer[512];
     int fd = request_open(NETLINK_NETFILTER);
+    (void)data;
 
     if (fd < 0)
         return -fd;
@@ -190,5 +192,5 @@ int probe_nft_flush(struct arguments *arguments)
     struct timespec begun = attempt_begin();
 
     arguments_operands(arguments, 0);
-    return report("nft-flush", try_flush(), &begun, NULL);
+    return report("nft-flush", try_nft_flush(NULL), &begun, NULL);
 }

@@ -42,6 +42,10 @@ static const struct command {
     {"link-address", probe_link_address, "NAME ADDRESS PREFIX"},
     {"link-macvlan", probe_link_macvlan, "NAME --lower INDEX --netnsid N [--mode passthru|bridge]"},
     {"nft-flush", probe_nft_flush, ""},
+    {"battery", probe_battery,
+     "[--only GROUP]... [proxy=ADDRESS:PORT] [subnet=ADDRESS/LENGTH] [uplink=ADDRESS] [host=ADDRESS]... "
+     "[far=ADDRESS]... [open=ADDRESS:PORT]... [closed=ADDRESS:PORT]... [allowed=HOST:PORT] "
+     "[denied=HOST:PORT] [inward=HOST:PORT] [marker=TEXT]"},
 };
 
 static int print_help(FILE *stream)

@@ -3,6 +3,7 @@
  * New and foreign namespaces: a user namespace of one's own comes with every capability in it, and the
  * kernel's packet code behind them. */
 #include "probe/probe.h"
+#include "probe/system_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static uint64_t take_flags(struct arguments *arguments)
     usage("`%s` is none of user, net, user,net, none", operands[0]);
 }
 
-static int try_unshare(void *data)
+int try_unshare(void *data)
 {
     return unshare((int)*(const uint64_t *)data) < 0 ? errno : 0;
 }
@@ -42,7 +43,7 @@ int probe_unshare(struct arguments *arguments)
     return report("unshare", attempt_in_child(try_unshare, &flags), &begun, NULL);
 }
 
-static int try_setns(void *data)
+int try_setns(void *data)
 {
     int fd = open(data, O_RDONLY | O_CLOEXEC);
 
@@ -69,7 +70,7 @@ static int end_clone(long child)
     return waitpid((pid_t)child, NULL, 0) < 0 ? errno : 0;
 }
 
-static int try_clone(void *data)
+int try_clone(void *data)
 {
     return end_clone(syscall(SYS_clone, *(const uint64_t *)data | SIGCHLD, NULL, NULL, NULL, 0));
 }
@@ -82,7 +83,7 @@ int probe_clone(struct arguments *arguments)
     return report("clone", attempt_in_child(try_clone, &flags), &begun, NULL);
 }
 
-static int try_clone3(void *data)
+int try_clone3(void *data)
 {
     struct clone_args arguments = {.flags = *(const uint64_t *)data, .exit_signal = SIGCHLD};
 

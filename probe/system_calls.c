@@ -2,6 +2,7 @@
  *
  * socket(2) by every way into the kernel that a naive filter forgets: arguments wider than an int, the i386
  * and x32 tables, socketcall, io_uring. Each runs in a child: a filter may answer with SIGSYS. */
+#include "probe/system_calls.h"
 #include "probe/probe.h"
 
 #include <errno.h>
@@ -10,12 +11,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-struct triple {
-    uint64_t family;
-    uint64_t type;
-    uint64_t protocol;
-};
 
 static struct triple take_triple(struct arguments *arguments)
 {
@@ -32,7 +27,7 @@ static int run_triple(const char *name, struct arguments *arguments, int (*attem
     return report(name, attempt_in_child(attempt, &triple), &begun, NULL);
 }
 
-static int try_socket(void *data)
+int try_socket(void *data)
 {
     const struct triple *triple = data;
 
@@ -64,7 +59,7 @@ static long int80(long number, uint32_t first, uint32_t second, uint32_t third)
     return (int32_t)result;
 }
 
-static int try_int80_socket(void *data)
+int try_int80_socket(void *data)
 {
     const struct triple *triple = data;
     long result =
@@ -73,7 +68,7 @@ static int try_int80_socket(void *data)
     return result < 0 ? (int)-result : 0;
 }
 
-static int try_int80_socketcall(void *data)
+int try_int80_socketcall(void *data)
 {
     const struct triple *triple = data;
     long result = 0;
@@ -90,7 +85,7 @@ static int try_int80_socketcall(void *data)
     return result < 0 ? (int)-result : 0;
 }
 
-static int try_x32_socket(void *data)
+int try_x32_socket(void *data)
 {
     const struct triple *triple = data;
 
@@ -114,25 +109,35 @@ int probe_x32_socket(struct arguments *arguments)
 
 #else
 
-static int absent(void *data)
+int try_int80_socket(void *data)
 {
     (void)data;
     return ENOSYS; /* this machine has one table of system calls */
 }
 
+int try_int80_socketcall(void *data)
+{
+    return try_int80_socket(data);
+}
+
+int try_x32_socket(void *data)
+{
+    return try_int80_socket(data);
+}
+
 int probe_int80_socket(struct arguments *arguments)
 {
-    return run_triple("int80-socket", arguments, absent);
+    return run_triple("int80-socket", arguments, try_int80_socket);
 }
 
 int probe_int80_socketcall(struct arguments *arguments)
 {
-    return run_triple("int80-socketcall", arguments, absent);
+    return run_triple("int80-socketcall", arguments, try_int80_socketcall);
 }
 
 int probe_x32_socket(struct arguments *arguments)
 {
-    return run_triple("x32-socket", arguments, absent);
+    return run_triple("x32-socket", arguments, try_x32_socket);
 }
 
 #endif
@@ -162,7 +167,7 @@ static int submit_socket(int ring, const struct io_uring_params *params, const s
     return answer->res < 0 ? -answer->res : 0;
 }
 
-static int try_io_uring_socket(void *data)
+int try_io_uring_socket(void *data)
 {
     struct io_uring_params params = {0};
     long ring = syscall(SYS_io_uring_setup, 1, &params);

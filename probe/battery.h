@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The battery: every way out that is known, tried one after the other, one line of JSON for each.
+ *
+ * Invariant: nothing is taken for a wall that was none. An attempt says "closed" only when the kernel, a
+ * filter or the far end refused it; where nothing could be tried (the kernel has no such family, no target
+ * was given) it says "impossible" and why. A datagram that nobody refused is "open", whether or not anything
+ * answered.
+ *
+ * Every attempt runs in a child with a time limit: a filter may kill it, and then that is the answer. */
+#pragma once
+
+#include "probe/probe.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BATTERY_LIST_MAX = 32, BATTERY_TEXT_MAX = 192 };
+
+enum seen { SEEN_CLOSED, SEEN_OPEN, SEEN_IMPOSSIBLE };
+
+/* The values of a key that may be repeated. */
+struct battery_list {
+    const char *values[BATTERY_LIST_MAX];
+    unsigned count;
+};
+
+/* Targets, as the caller found them from outside. A key that was not given is NULL or an empty list. */
+struct battery {
+    struct battery_list only, proxy, subnet, uplink, host, far, open, closed, allowed, denied, inward, marker;
+    const char *group;   /* the group being tried */
+    const char *link;    /* the first link that is up and not a loopback, NULL if there is none */
+    unsigned number;     /* of the attempt, from 1 */
+    struct answer *said; /* shared with the attempt's child */
+};
+
+struct answer {
+    enum seen saw;
+    char detail[BATTERY_TEXT_MAX];
+};
+
+struct attempt {
+    const char *name;
+    const char *tried;
+    enum seen expect;
+    /* Runs in the child. Says what was seen by one of the functions below. */
+    void (*run)(const struct battery *battery, const void *data, struct answer *ret);
+    const void *data;
+    unsigned limit; /* seconds; 0 is the default of one */
+};
+
+/* Makes the attempt and prints its line. */
+void battery_try(struct battery *battery, const struct attempt *attempt);
+
+/* The line of an attempt that cannot be made. `name` is of the attempt, `why` the reason. */
+void battery_impossible(struct battery *battery, const char *name, const char *tried, const char *why);
+
+/* "MARKER-NNN" of this attempt, NNN being the number of its line; static storage. */
+const char *battery_marker(const struct battery *battery);
+
+/* What was seen: text as printf(3) takes it. */
+void answer_say(struct answer *ret, enum seen saw, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* 0 is open, an errno value closed; those that say that the kernel has no such thing are impossible. */
+void answer_error(struct answer *ret, int error);
+
+/* The data of an attempt that is a call with 0 or an errno value for an answer (attempt_in_child's kind). */
+struct call {
+    int (*function)(void *data);
+    const void *data;
+};
+void battery_run_call(const struct battery *battery, const void *data, struct answer *ret);
+
+/* Ways to send (battery_send.c): how the socket is made and what is done to it first. */
+struct way {
+    const char *name;
+    int type;
+    int protocol;
+    int (*prepare)(int fd,
+                   const struct battery *battery); /* 0 or an errno value: ENODEV is no link; may be NULL */
+};
+
+extern const struct way WAY_TCP;
+extern const struct way WAY_UDP;
+
+/* Tries to reach the port. With `expect` open nothing is sent, only connected. `prefix` of the name may be
+ * NULL. */
+void battery_send(struct battery *battery, const struct way *way, const char *address, uint16_t port,
+                  enum seen expect);
+
+/* The same for "ADDRESS:PORT" or "[ADDRESS]:PORT". */
+void battery_send_text(struct battery *battery, const struct way *way, const char *text, enum seen expect);
+
+/* Splits "HOST:PORT" or "[ADDRESS]:PORT"; ends the program with usage if it is malformed. */
+uint16_t battery_split(const char *text, char *ret_host, size_t size);
+
+/* Connects within the time limit. Returns a descriptor or a negative errno value. */
+int battery_connect(const char *address, uint16_t port);
+
+/* Waits for the descriptor. Returns whether it is ready. */
+bool battery_wait(int fd, short events, int milliseconds);
+
+/* A group calls battery_try for each of its attempts. */
+void battery_plain(struct battery *battery);
+void battery_raw(struct battery *battery);
+void battery_proxy(struct battery *battery);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Group "proxy": what the one way out lets through. A request that the proxy answers with a status of 2xx is
+ * open. */
+#include "probe/battery.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    REQUEST_LIMIT = 5,   /* seconds: the proxy asks a resolver first, and connects */
+    REQUEST_WAIT = 4500, /* ms */
+    REQUEST_TEXT_MAX = 1024,
+};
+
+struct request_to_proxy {
+    const char *verb;
+    const char *target; /* HOST:PORT, or a URL */
+    const char *host;   /* of the Host header; NULL is the target */
+};
+
+static void run_request(const struct battery *battery, const void *data, struct answer *ret)
+{
+    const struct request_to_proxy *request = data;
+    char host[BATTERY_TEXT_MAX];
+    uint16_t port = battery_split(battery->proxy.values[0], host, sizeof(host));
+    char text[REQUEST_TEXT_MAX];
+    int fd = battery_connect(host, port);
+    unsigned status = 0;
+    ssize_t length = 0;
+
+    if (fd < 0) {
+        answer_say(ret, SEEN_CLOSED, "the proxy: %s", strerrorname_np(-fd));
+        return;
+    }
+    snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nConnection: close\r\n\r\n",
+             request->verb, request->target, request->host != NULL ? request->host : request->target,
+             battery_marker(battery));
+    if (send(fd, text, strlen(text), 0) < 0 || !battery_wait(fd, POLLIN, REQUEST_WAIT)) {
+        answer_say(ret, SEEN_CLOSED, "the proxy did not answer");
+        return;
+    }
+    length = recv(fd, text, sizeof(text) - 1, 0);
+    text[length > 0 ? length : 0] = '\0';
+    if (sscanf(text, "HTTP/1.%*1[01] %3u", &status) != 1)
+        answer_say(ret, SEEN_CLOSED, "the proxy hung up");
+    else
+        answer_say(ret, status / 100 == 2 ? SEEN_OPEN : SEEN_CLOSED, "HTTP %u", status);
+}
+
+static void ask(struct battery *battery, const char *name, const struct request_to_proxy *request,
+                enum seen expect)
+{
+    char tried[BATTERY_TEXT_MAX];
+
+    snprintf(tried, sizeof(tried), "%s %s%s%s", request->verb, request->target,
+             request->host != NULL ? " with Host " : "", request->host != NULL ? request->host : "");
+    battery_try(battery, &(struct attempt){.name = name,
+                                           .tried = tried,
+                                           .expect = expect,
+                                           .run = run_request,
+                                           .data = request,
+                                           .limit = REQUEST_LIMIT});
+}
+
+/* CONNECT to the host of HOST:PORT, on another port. */
+static void ask_port(struct battery *battery, const char *text, uint16_t port)
+{
+    char host[BATTERY_TEXT_MAX];
+    char target[BATTERY_TEXT_MAX + 8];
+    char name[32];
+
+    battery_split(text, host, sizeof(host));
+    snprintf(target, sizeof(target), "%s:%u", host, port);
+    snprintf(name, sizeof(name), "allowed-port-%u", port);
+    ask(battery, name, &(struct request_to_proxy){"CONNECT", target, NULL}, SEEN_CLOSED);
+}
+
+static void ask_allowed(struct battery *battery, const char *allowed)
+{
+    static const uint16_t PORTS[] = {22, 25, 80, 8443};
+    char host[BATTERY_TEXT_MAX];
+    char url[BATTERY_TEXT_MAX + 16];
+    uint16_t right = battery_split(allowed, host, sizeof(host));
+
+    ask(battery, "allowed", &(struct request_to_proxy){"CONNECT", allowed, NULL}, SEEN_OPEN);
+    for (size_t i = 0; i < sizeof(PORTS) / sizeof(PORTS[0]); i++)
+        if (PORTS[i] != right)
+            ask_port(battery, allowed, PORTS[i]);
+    snprintf(url, sizeof(url), "http://%s/", host);
+    ask(battery, "plain-http-allowed", &(struct request_to_proxy){"GET", url, host}, SEEN_CLOSED);
+}
+
+static void ask_denied(struct battery *battery, const char *denied)
+{
+    char host[BATTERY_TEXT_MAX];
+    char target[2 * BATTERY_TEXT_MAX + 16];
+    uint16_t port = battery_split(denied, host, sizeof(host));
+
+    ask(battery, "denied", &(struct request_to_proxy){"CONNECT", denied, NULL}, SEEN_CLOSED);
+    if (battery->allowed.count > 0)
+        ask(battery, "denied-host-header",
+            &(struct request_to_proxy){"CONNECT", denied, battery->allowed.values[0]}, SEEN_CLOSED);
+    snprintf(target, sizeof(target), "http://%s/", host);
+    ask(battery, "plain-http-denied", &(struct request_to_proxy){"GET", target, host}, SEEN_CLOSED);
+    battery->number++; /* the name carries the marker of the attempt that is about to be made */
+    snprintf(target, sizeof(target), "%s.%s:%u", battery_marker(battery), host, port);
+    battery->number--;
+    ask(battery, "name-as-message", &(struct request_to_proxy){"CONNECT", target, NULL}, SEEN_CLOSED);
+}
+
+static void ask_literals(struct battery *battery)
+{
+    static const struct {
+        const char *name;
+        const char *target;
+    } LITERALS[] = {
+        {"private-10", "10.0.0.1:443"},      {"private-172", "172.17.0.1:443"},
+        {"private-192", "192.168.1.1:443"},  {"loopback", "127.0.0.1:443"},
+        {"loopback-name", "localhost:443"},  {"loopback6", "[::1]:443"},
+        {"metadata", "169.254.169.254:443"}, {"metadata6", "[fd00:ec2::254]:443"},
+    };
+    char target[BATTERY_TEXT_MAX];
+
+    for (unsigned i = 0; i < battery->far.count; i++) {
+        bool six = strchr(battery->far.values[i], ':') != NULL;
+
+        snprintf(target, sizeof(target), six ? "[%s]:443" : "%s:443", battery->far.values[i]);
+        ask(battery, six ? "literal6" : "literal", &(struct request_to_proxy){"CONNECT", target, NULL},
+            SEEN_CLOSED);
+    }
+    for (size_t i = 0; i < sizeof(LITERALS) / sizeof(LITERALS[0]); i++)
+        ask(battery, LITERALS[i].name, &(struct request_to_proxy){"CONNECT", LITERALS[i].target, NULL},
+            SEEN_CLOSED);
+    ask(battery, "plain-http-metadata",
+        &(struct request_to_proxy){"GET", "http://169.254.169.254/latest/meta-data/", "169.254.169.254"},
+        SEEN_CLOSED);
+}
+
+void battery_proxy(struct battery *battery)
+{
+    static const char *const NOT_GIVEN = "not given on the command line";
+
+    if (battery->proxy.count == 0) {
+        battery_impossible(battery, "proxy", "requests through the proxy", "no proxy= was given");
+        return;
+    }
+    if (battery->allowed.count > 0)
+        ask_allowed(battery, battery->allowed.values[0]);
+    else
+        battery_impossible(battery, "allowed", "CONNECT to an allowed host", NOT_GIVEN);
+    if (battery->denied.count > 0)
+        ask_denied(battery, battery->denied.values[0]);
+    else
+        battery_impossible(battery, "denied", "CONNECT to a host that is not allowed", NOT_GIVEN);
+    if (battery->inward.count > 0)
+        ask(battery, "inward", &(struct request_to_proxy){"CONNECT", battery->inward.values[0], NULL},
+            SEEN_CLOSED);
+    else
+        battery_impossible(battery, "inward", "CONNECT to an allowed name that leads inward", NOT_GIVEN);
+    ask_literals(battery);
+}

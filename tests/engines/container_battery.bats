@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The battery of the probe (`probe battery`): in a sealed agent every line says what it expects; in a container with
+# every capability and an ordinary network of its own, the same attempts get out. An attempt that is closed in both
+# proves nothing, and its name is then printed.
+
+source "$BATS_TEST_DIRNAME/common.bash"
+
+FAR=203.0.113.66
+FAR6=2001:db8::66
+OUTSIDE=(169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 169.254.0.1)
+
+setup_file()
+{
+    stage_up
+    sleeper agent agent
+    unsealed_up
+}
+
+teardown_file()
+{
+    nft delete table inet spt-battery 2>/dev/null || true
+    ip -n spt-internet -6 route delete fd00:5a1::/64 2>/dev/null || true
+    stage_down
+}
+
+# The control: everything that a container can be given, on a link to a host that forwards. Whatever it sends to the
+# internet or to the host finds a listener there.
+unsealed_up()
+{
+    local pid address
+    bundle unsealed agent sleep 600
+    configure unsealed --argjson all "$(capsh --print | sed -n 's/^Bounding set =//p' | jq -R 'ascii_upcase | split(",")')" '
+        del(.annotations) | .process.capabilities |= with_entries(.value = $all)
+        | .linux.readonlyPaths = [] | .linux.maskedPaths = []
+        | .linux.resources.devices = [{allow: true, access: "rwm"}]'
+    container_start unsealed
+    pid=$(<"$WORK/unsealed.pid")
+    ip link add spt-unsealed type veth peer name eth0 netns "$pid"
+    ip address add 192.168.77.1/24 dev spt-unsealed
+    ip address add fd00:5a1::1/64 dev spt-unsealed nodad
+    ip link set spt-unsealed up
+    network_of unsealed sh -ec '
+        echo "0 0" >/proc/sys/net/ipv4/ping_group_range
+        ip link set lo up
+        ip link set eth0 up
+        ip address add 192.168.77.2/24 dev eth0
+        ip address add fd00:5a1::2/64 dev eth0 nodad
+        ip route add default via 192.168.77.1
+        ip -6 route add default via fd00:5a1::1'
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    ip -n spt-internet -6 route add fd00:5a1::/64 via 2001:db8:ffff::1
+    for address in "${OUTSIDE[@]}"; do
+        ip route add "$address" via 198.51.100.2
+    done
+    ip -6 route add fd00:ec2::254 via 2001:db8:ffff::2
+    nft -f - <<'NFT'
+table inet spt-battery {
+    chain prerouting {
+        type nat hook prerouting priority dstnat
+        iifname "spt-unsealed" fib daddr type local meta l4proto tcp redirect to :2222
+        iifname "spt-unsealed" fib daddr type local meta l4proto udp redirect to :2222
+    }
+    chain postrouting {
+        type nat hook postrouting priority srcnat
+        oifname "spt-wan" ip saddr 192.168.77.0/24 masquerade
+    }
+}
+NFT
+    ip netns exec spt-internet nft -f - <<'NFT'
+table inet spt-any-port {
+    chain prerouting {
+        type nat hook prerouting priority dstnat
+        meta l4proto tcp dnat to :80
+        meta l4proto udp dnat to :53
+    }
+}
+NFT
+    witness any-tcp "" "$PROBE" listen tcp 0.0.0.0 2222
+    witness any-udp "" "$PROBE" listen udp 0.0.0.0 2222
+}
+
+# battery ID KEY=VALUE...: what it prints is in $WORK/ID.battery, and well formed.
+battery()
+{
+    local id=$1
+    shift
+    inside "$id" /probe battery "marker=$id" "$@" >"$WORK/$id.battery"
+    jq -es '(.[:-1] | all(has("group") and has("name") and has("tried") and (.expect | IN("open", "closed"))
+            and (.saw | IN("open", "closed", "impossible")) and .detail != "" and .ms >= 0))
+        and .[-1] == {attempts: (length - 1)}' <"$WORK/$id.battery" >/dev/null || fail "not as promised: $(cat "$WORK/$id.battery")"
+}
+
+# those ID FILTER: "GROUP NAME: DETAIL" of the lines for which it holds.
+those()
+{
+    jq -r "select(.group != null) | select($2) | \"\(.group) \(.name): \(.detail)\"" <"$WORK/$1.battery"
+}
+
+battery_sealed()
+{
+    battery agent proxy="$PROXY:3128" subnet="$SUBNET" uplink="$HOST" host="$HOST" host="$PROXY" host=198.51.100.1 \
+        host=2001:db8:ffff::1 far="$FAR" far="$FAR6" open="$PROXY:3128" closed="$GATEWAY:9119" closed="$DASHBOARD:9119" \
+        allowed=api.openai.com:443 denied=attacker.example:443 "$@"
+}
+
+battery_unsealed()
+{
+    battery unsealed proxy="$FAR:80" subnet=192.168.77.0/24 uplink=192.168.77.1 host=192.168.77.1 \
+        host=198.51.100.1 far="$FAR" far="$FAR6" open="$FAR:443" closed="$FAR:9119" \
+        allowed=api.openai.com:443 denied=attacker.example:443 "$@"
+}
+
+@test "in a sealed agent every attempt sees what it expects, and nothing of it arrives outside" {
+    local wrong before
+    before=$(wc -l <"$WORK/internet/arrivals")
+    battery_sealed
+    wrong=$(those agent '.saw != .expect and .saw != "impossible"')
+    [[ -z $wrong ]] || fail "$wrong"
+    [[ $(jq -s '.[-1].attempts' <"$WORK/agent.battery") -ge 80 ]]
+    # Not by far are the most of them impossible, and what must work is among what was tried.
+    [[ $(those agent '.saw == "closed"' | wc -l) -ge 80 ]] || fail "$(those agent '.saw == "impossible"')"
+    those agent '.saw == "open"' | grep -q '^proxy allowed: HTTP 200'
+    # The one connection of the proxy to the allowed host.
+    run tail -n "+$((before + 1))" "$WORK/internet/arrivals"
+    [[ ${#lines[@]} -eq 1 && ${lines[0]} == "203.0.113.10 80 "* ]] || fail "arrived: $output"
+    ! grep -q 'agent-[0-9][0-9][0-9]' "$WORK/internet/queries" || fail "asked for a name with the marker"
+}
+
+# What a container gets out with on any kernel that can run the tests: "GROUP NAME". The others depend on what the kernel
+# was built with.
+must_open()
+{
+    local port way
+    for port in 21 22 25 80 443 1194 3128 8080 8443 31337 65535; do
+        echo "plain tcp-$FAR-$port"
+    done
+    for port in 123 443 500 4789 51820 65535; do
+        echo "plain udp-$FAR-$port"
+    done
+    for way in tcp-bindtodevice udp-bindtodevice tcp-unicast-if udp-unicast-if tcp-mark tcp-transparent udp-forged-source; do
+        echo "plain $way-$FAR-443"
+    done
+    printf 'plain %s\n' udp-dontroute-192.168.77.1-53 udp-broadcast-255.255.255.255-67 udp-multicast-224.0.0.251-5353 udp-multicast-239.255.255.250-1900
+    printf 'raw %s\n' raw-tcp raw-udp raw-icmp raw-any raw-icmp6 raw6-any raw-cloexec raw-nonblock raw-high-type \
+        raw-high-family sock-packet sock-packet-high packet-high-family ping ping6 family-17-packet
+    printf 'proxy %s\n' allowed allowed-port-22 allowed-port-25 allowed-port-80 allowed-port-8443 plain-http-allowed \
+        denied denied-host-header plain-http-denied name-as-message literal literal6 private-10 private-172 private-192 \
+        loopback loopback-name loopback6 metadata metadata6 plain-http-metadata
+}
+
+@test "in a container with every capability and a network of its own the same attempts get out" {
+    local name
+    battery_unsealed
+    echo "closed there as well:"
+    those unsealed '.saw == "closed" and .expect == "closed"'
+    while read -r name; do
+        those unsealed '.saw == "open"' | grep -q "^$name: " || fail "not open: $(those unsealed true | grep "^$name: ")"
+    done < <(must_open)
+    # That it is said to be open is true: it arrived.
+    eventually grep -q "^$FAR " "$WORK/internet/arrivals"
+}
+
+@test "a wrong command line tries nothing" {
+    local arguments
+    for arguments in --only=x "--only x" "proxy=1.2.3.4" "far=x" "marker=a.b" "proxy=1.2.3.4:5 proxy=1.2.3.4:6" "what=1" far; do
+        # shellcheck disable=SC2086
+        run "$PROBE" battery $arguments
+        [[ $status -eq 2 && $output != *'"group"'* ]] || fail "$arguments: $status: $output"
+    done
+}
