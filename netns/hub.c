@@ -233,6 +233,7 @@ static void read_member(const struct link *link, struct hub_member *ret)
 {
     *ret = (struct hub_member){.host = strcmp(link->alias, UPLINK_ALIAS) == 0,
                                .up = (link->flags & IFF_UP) != 0,
+                               .netnsid = link->peer_elsewhere ? link->peer_netnsid : -1,
                                .sent_bytes = link->received_bytes,
                                .sent_packets = link->received_packets,
                                .received_bytes = link->sent_bytes,

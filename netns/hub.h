@@ -52,6 +52,7 @@ struct hub_member {
     char link[IFNAMSIZ];         /* the hub's end */
     bool host;                   /* this is the uplink, not a container; role and id are empty */
     bool up;
+    int32_t netnsid;     /* the hub's number for the namespace of the other end; -1 if that is gone */
     uint64_t sent_bytes; /* as the member sees it */
     uint64_t sent_packets;
     uint64_t received_bytes;

@@ -40,14 +40,19 @@ changed()
     "$SALLYPORT" network down "$NETWORK"
 }
 
-@test "list names what is up, as text and as JSON" {
+@test "list names what is up and what has a policy file, as text and as JSON" {
     run "$SALLYPORT" network list
     [ "$status" -eq 0 ]
-    [[ -z $output ]] || fail "$output"
+    [[ ${#lines[@]} -eq 2 && ${lines[1]} =~ ^$NETWORK\ +no\  ]] || fail "$output"
     "$SALLYPORT" network up "$NETWORK"
     run "$SALLYPORT" network list
-    [[ $output == "$NETWORK" ]] || fail "$output"
-    [[ $("$SALLYPORT" network list --json | jq -r '.[]') == "$NETWORK" ]]
+    [[ ${#lines[@]} -eq 2 && ${lines[1]} =~ ^$NETWORK\ +yes\  ]] || fail "$output"
+    [[ $("$SALLYPORT" network list --json | jq -r '.[] | "\(.network) \(.up)"') == "$NETWORK true" ]]
+    rm "$POLICIES/$NETWORK.json"
+    [[ $("$SALLYPORT" network list --json | jq -r '.[] | "\(.network) \(.policy)"') == "$NETWORK gone" ]]
+    "$SALLYPORT" network down "$NETWORK"
+    run "$SALLYPORT" network list
+    [[ $status -eq 0 && -z $output ]] || fail "$output"
 }
 
 @test "show reads the kernel: the host's own end, and whether the policy file is in force" {

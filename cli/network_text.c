@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/network_print.h"
+
+#include "base/cleanup.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+    WIDTH = 98,        /* of a line, at most */
+    REACH_COLUMN = 21, /* where what a role reaches begins */
+    REACH_INDENT = 4,  /* of its continuation */
+};
+
+const char *network_format_bytes(uint64_t bytes, char buffer[NETWORK_AMOUNT_SIZE])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    uint64_t tenths = 0;
+    size_t unit = 0;
+
+    if (bytes < 1024) {
+        snprintf(buffer, NETWORK_AMOUNT_SIZE, "%" PRIu64 " B", bytes);
+        return buffer;
+    }
+    for (; bytes >= 1024; unit++) {
+        tenths = bytes % 1024 * 10 / 1024;
+        bytes /= 1024;
+    }
+    if (bytes < 100)
+        snprintf(buffer, NETWORK_AMOUNT_SIZE, "%" PRIu64 ".%" PRIu64 " %s", bytes, tenths, units[unit]);
+    else
+        snprintf(buffer, NETWORK_AMOUNT_SIZE, "%" PRIu64 " %s", bytes, units[unit]);
+    return buffer;
+}
+
+const char *network_format_duration(uint64_t seconds, char buffer[NETWORK_AMOUNT_SIZE])
+{
+    uint64_t minutes = seconds / 60;
+    uint64_t hours = minutes / 60;
+
+    if (minutes == 0)
+        snprintf(buffer, NETWORK_AMOUNT_SIZE, "%" PRIu64 "s", seconds);
+    else if (hours == 0)
+        snprintf(buffer, NETWORK_AMOUNT_SIZE, "%" PRIu64 "m", minutes);
+    else if (hours < 24)
+        snprintf(buffer, NETWORK_AMOUNT_SIZE, "%" PRIu64 "h %" PRIu64 "m", hours, minutes % 60);
+    else
+        snprintf(buffer, NETWORK_AMOUNT_SIZE, "%" PRIu64 "d %" PRIu64 "h", hours / 24, hours % 24);
+    return buffer;
+}
+
+static void print_heading(const struct network_view *view, FILE *out)
+{
+    const struct policy *policy = &view->policy;
+    char subnet[16];
+    char proxy[16];
+
+    fprintf(out, "network %s: policy: %s", view->network, network_standing_text(view->standing));
+    if (view->standing == POLICY_CHANGED)
+        fputs(", reload it", out);
+    if (view->has_policy)
+        fprintf(out, "; subnet %s/%u, proxy %s:%u at %s", policy_format_address(policy->subnet, subnet),
+                policy->prefix, policy_format_address(policy->proxy_address, proxy), policy->proxy_port,
+                policy->proxy_at == POLICY_PROXY_AT_HOST ? "the host" : "a member");
+    fprintf(out, "\nrefused by the hub: %" PRIu64 " packets, %" PRIu64 " bytes\n\n", view->refused_packets,
+            view->refused_bytes);
+}
+
+static const char *status(const struct hub_member *member, const struct tenant *tenant,
+                          char buffer[NETWORK_AMOUNT_SIZE])
+{
+    if (!member->up)
+        return "down";
+    if (member->host)
+        return "-";
+    if (tenant->use == USE_LIVE)
+        return network_format_duration(tenant->seconds, buffer);
+    return tenant->use == USE_NONE ? "nobody" : "?";
+}
+
+static void print_members(const struct network_view *view, FILE *out)
+{
+    fprintf(out, "%-15s %-12s %-12s %-10s %-8s %8s %8s %8s %8s\n", "ADDRESS", "ROLE", "CONTAINER", "LINK",
+            "UP", "SENT", "PACKETS", "RECEIVED", "PACKETS");
+    for (size_t i = 0; i < view->count; i++) {
+        const struct hub_member *member = &view->members[i];
+        char address[16];
+        char up[NETWORK_AMOUNT_SIZE];
+        char sent[NETWORK_AMOUNT_SIZE];
+        char received[NETWORK_AMOUNT_SIZE];
+
+        fprintf(out, "%-15s %-12s %-12.12s %-10s %-8s %8s %8" PRIu64 " %8s %8" PRIu64 "\n",
+                policy_format_address(member->address, address),
+                member->host              ? "(host)"
+                : member->role[0] == '\0' ? "(attaching)"
+                                          : member->role,
+                member->host || member->id[0] == '\0' ? "-" : member->id, member->link,
+                status(member, &view->tenants[i], up), network_format_bytes(member->sent_bytes, sent),
+                member->sent_packets, network_format_bytes(member->received_bytes, received),
+                member->received_packets);
+    }
+}
+
+/* Words one after the other, on as many lines as they need. */
+struct words {
+    FILE *out;
+    int column;
+};
+
+static void put_word(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put_word(struct words *words, const char *format, ...)
+{
+    char word[POLICY_HOST_SIZE + 64];
+    va_list arguments;
+    int length = 0;
+
+    va_start(arguments, format);
+    length = vsnprintf(word, sizeof(word), format, arguments);
+    va_end(arguments);
+    if (words->column + 1 + length > WIDTH && words->column > REACH_COLUMN + REACH_INDENT) {
+        fprintf(words->out, "\n%*s", REACH_COLUMN + REACH_INDENT - 1, "");
+        words->column = REACH_COLUMN + REACH_INDENT - 1;
+    }
+    fprintf(words->out, " %s", word);
+    words->column += 1 + length;
+}
+
+/* Begins a line below the first one of a role. */
+static struct words next_line(FILE *out, const char *label)
+{
+    fprintf(out, "\n%*s%s", REACH_COLUMN, "", label);
+    return (struct words){.out = out, .column = REACH_COLUMN + (int)strlen(label)};
+}
+
+static void print_targets(const struct network_view *view, const struct policy_role *role, FILE *out)
+{
+    struct words words = {.out = out, .column = REACH_COLUMN - 1};
+
+    if (!role->reach_proxy && role->targets_count == 0)
+        put_word(&words, "nothing");
+    if (role->reach_proxy)
+        put_word(&words, "proxy%s", network_view_proxy_up(view) ? "" : " (not up)");
+    for (size_t i = 0; i < role->targets_count; i++) {
+        const char *target = view->policy.roles[role->targets[i].role].name;
+
+        put_word(&words, "%s:%u%s", target, role->targets[i].port,
+                 network_view_members_of(view, target) > 0 ? "" : " (not up)");
+    }
+}
+
+static void print_hosts(const struct policy_role *role, FILE *out)
+{
+    struct words words;
+
+    if (!role->reach_proxy)
+        return;
+    words = next_line(out, "by proxy:");
+    if (role->hosts_count == 0)
+        put_word(&words, "no host");
+    for (size_t i = 0; i < role->hosts_count; i++) {
+        const struct policy_host *host = &role->hosts[i];
+
+        if (host->port == 443)
+            put_word(&words, "%s%s", host->subdomains ? "." : "", host->name);
+        else
+            put_word(&words, "%s%s:%u", host->subdomains ? "." : "", host->name, host->port);
+    }
+}
+
+static void print_published(const struct policy_role *role, FILE *out)
+{
+    struct words words;
+    char address[16];
+
+    if (role->publish_count == 0)
+        return;
+    words = next_line(out, "published:");
+    for (size_t i = 0; i < role->publish_count; i++)
+        put_word(&words, "%s:%u->%u", policy_format_address(role->publish[i].host_address, address),
+                 role->publish[i].host_port, role->publish[i].member_port);
+}
+
+static void print_role(const struct network_view *view, const struct policy_role *role, FILE *out)
+{
+    fprintf(out, "%-12s %6zu ", role->name, network_view_members_of(view, role->name));
+    print_targets(view, role, out);
+    print_hosts(role, out);
+    print_published(role, out);
+    fputc('\n', out);
+}
+
+static void print_reach(const struct network_view *view, FILE *out)
+{
+    fprintf(out, "\n%-12s %6s  %s\n", "ROLE", "UP", "REACHES");
+    for (size_t i = 0; i < view->policy.roles_count; i++)
+        print_role(view, &view->policy.roles[i], out);
+    if (view->policy.proxy_at == POLICY_PROXY_AT_MEMBER)
+        print_role(view, &view->policy.proxy_role, out);
+}
+
+void network_print_findings(const struct findings *findings, const char *network, FILE *out)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        fprintf(out, "! %s%s%s\n", network != NULL ? network : "", network != NULL ? ": " : "",
+                findings->list[i].text);
+    if (findings->left_out > 0)
+        fprintf(out, "! and %zu more\n", findings->left_out);
+}
+
+void network_print_text(const struct network_view *view, FILE *out)
+{
+    print_heading(view, out);
+    print_members(view, out);
+    if (view->has_policy)
+        print_reach(view, out);
+    fputc('\n', out);
+    if (view->findings.count == 0)
+        fputs("nothing found that is not as it should be\n", out);
+    network_print_findings(&view->findings, NULL, out);
+}
+
+void network_print_list_heading(FILE *out)
+{
+    fprintf(out, "%-12s %-4s %8s  %-18s %-13s %s\n", "NETWORK", "UP", "MEMBERS", "SUBNET", "POLICY",
+            "PROBLEMS");
+}
+
+void network_print_list_line(const struct network_view *view, FILE *out)
+{
+    char subnet[24] = "-";
+    size_t members = 0;
+
+    if (view->has_policy) {
+        policy_format_address(view->policy.subnet, subnet);
+        snprintf(subnet + strlen(subnet), sizeof(subnet) - strlen(subnet), "/%u", view->policy.prefix);
+    }
+    for (size_t i = 0; i < view->count; i++)
+        members += !view->members[i].host;
+    fprintf(out, "%-12s %-4s %8zu  %-18s %-13s %zu\n", view->network, view->up ? "yes" : "no", members,
+            subnet, network_standing_text(view->standing), view->findings.count + view->findings.left_out);
+}

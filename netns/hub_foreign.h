@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is in a hub and not ours: nobody but Sallyport has anything to do there. A container with
+ * CAP_NET_ADMIN and no user namespace could put links into it (which is why none is left with it), an
+ * administrator by mistake anything.
+ *
+ * Only reads. Rules inside our own chains are not compared. */
+#pragma once
+
+#include "base/error.h"
+#include "netns/finding.h"
+#include "policy/policy.h"
+
+/* Adds a finding for every table, chain, link, address, route and routing rule of the hub at `netns` that is
+ * not ours. `policy` may be NULL: then the route of absent members is taken for ours whatever it says. */
+int hub_foreign(int netns, const struct policy *policy, struct findings *findings, struct error *err);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/uplink_look.h"
+
+#include "base/cleanup.h"
+#include "netns/link.h"
+#include "netns/namespace.h"
+#include "netns/netlink.h"
+#include "netns/nft.h"
+#include "netns/route.h"
+#include "netns/uplink.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+
+static const char REPAIR[] = "run `sallyport network reload";
+
+static int look_at_addresses(const struct policy *policy, struct netlink *host, const struct link *link,
+                             struct findings *findings, struct error *err)
+{
+    cleanup_free struct link_address *addresses = NULL;
+    size_t count = 0;
+    bool host_found = false;
+    bool proxy_found = policy->proxy_at != POLICY_PROXY_AT_HOST;
+    int result = link_list_addresses(host, &addresses, &count, err);
+
+    if (result < 0)
+        return result;
+    for (size_t i = 0; i < count; i++) {
+        if (addresses[i].index != link->index)
+            continue;
+        host_found = host_found || addresses[i].address == policy->host_address;
+        proxy_found = proxy_found || addresses[i].address == policy->proxy_address;
+    }
+    if (!host_found || !proxy_found)
+        finding_add(findings, "uplink-address", "%s has lost the %s's address on the host: %s %s`",
+                    link->name, proxy_found ? "host" : "proxy", REPAIR, policy->network);
+    return 0;
+}
+
+/* The subnet's route is in a table whose number is the subnet (netns/uplink.h). */
+static int look_at_route(const struct policy *policy, struct netlink *host, const struct link *link,
+                         struct findings *findings, struct error *err)
+{
+    cleanup_free struct route *routes = NULL;
+    size_t count = 0;
+    int result = route_list(host, AF_INET, &routes, &count, err);
+
+    if (result < 0)
+        return result;
+    for (size_t i = 0; i < count; i++)
+        if (routes[i].table == policy->subnet && routes[i].destination == policy->subnet &&
+            routes[i].prefix == policy->prefix && routes[i].index == link->index)
+            return 0;
+    finding_add(findings, "uplink-route", "the host has lost the route to the subnet by %s: %s %s`",
+                link->name, REPAIR, policy->network);
+    return 0;
+}
+
+static int look_at_link(const struct policy *policy, struct netlink *host, int hub, struct findings *findings,
+                        struct error *err)
+{
+    struct link link;
+    char name[IFNAMSIZ];
+    int32_t netnsid = -1;
+    int result = link_netnsid(host, hub, &netnsid, err);
+
+    if (result < 0)
+        return result;
+    uplink_name(policy->network, name);
+    result = link_find(host, name, &link, err);
+    if (result == -ENODEV) {
+        finding_add(findings, "uplink-missing", "the host has no link %s: %s %s`", name, REPAIR,
+                    policy->network);
+        return 0;
+    }
+    if (result < 0)
+        return result;
+    if (!link.peer_elsewhere || netnsid < 0 || link.peer_netnsid != netnsid) {
+        finding_add(findings, "uplink-elsewhere", "link %s of the host does not lead into this hub", name);
+        return 0;
+    }
+    if ((link.flags & IFF_UP) == 0)
+        finding_add(findings, "uplink-down", "link %s of the host is down: %s %s`", name, REPAIR,
+                    policy->network);
+    result = look_at_addresses(policy, host, &link, findings, err);
+    return result < 0 ? result : look_at_route(policy, host, &link, findings, err);
+}
+
+static int look_at_chains(const struct policy *policy, struct netlink *nf, struct findings *findings,
+                          struct error *err)
+{
+    static const char *const chains[] = {"prerouting", "input", "output", "forward"};
+    char table[NFT_NAME_SIZE];
+
+    snprintf(table, sizeof(table), "sallyport-%s", policy->network);
+    for (size_t i = 0; i < array_size(chains); i++) {
+        int result = nft_chain_exists(nf, table, chains[i], err);
+
+        if (result < 0 && result != -ENOENT)
+            return result;
+        if (result == 0)
+            continue;
+        finding_add(findings, "uplink-rules",
+                    "the host's nftables table inet %s is gone or not whole (chain %s): %s %s`", table,
+                    chains[i], REPAIR, policy->network);
+        return 0;
+    }
+    return 0;
+}
+
+int uplink_look(const struct policy *policy, int hub, int host_netns, struct findings *findings,
+                struct error *err)
+{
+    cleanup_close int own = namespace_open_own(err);
+    cleanup_netlink struct netlink *host = NULL;
+    cleanup_netlink struct netlink *nf = NULL;
+    int result = own;
+
+    if (!uplink_needed(policy))
+        return 0;
+    if (result >= 0)
+        result = netlink_open_in(host_netns, own, NETLINK_ROUTE, &host, err);
+    if (result == 0)
+        result = netlink_open_in(host_netns, own, NETLINK_NETFILTER, &nf, err);
+    if (result == 0)
+        result = look_at_link(policy, host, hub, findings, err);
+    return result == 0 ? look_at_chains(policy, nf, findings, err) : result;
+}
