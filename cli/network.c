@@ -36,9 +36,8 @@ static const char USAGE[] =
     "  roles: [{name, first, last, up, proxy, reach: [{role, port}], hosts: [{name, subdomains, port}],\n"
     "    published: [{address, port, member_port}]}], problems: [{kind, text}]}\n"
     "list --json: [{network, up, policy, subnet, members, problems}]\n"
-    "  policy is \"in force\", \"not in force\" (the network is not up), \"changed\" (not reloaded), "
-    "\"gone\"\n"
-    "  or \"broken\"; uptime is in seconds; subnet, proxy, pid and uptime are null where unknown.\n";
+    "  policy is \"in force\", \"not in force\" (the network is not up), \"changed\" (not reloaded),\n"
+    "  \"gone\" or \"broken\"; uptime is in seconds; subnet, proxy, pid and uptime are null where unknown.\n";
 
 /* Loads the policy and calls one of the functions that take it and the host's namespace. */
 static int with_policy(const char *network,

@@ -232,6 +232,25 @@ static int list_rules(struct netlink *netlink, uint8_t family, struct raw_rule *
                      sizeof(struct raw_rule), read_rule, (void **)ret_rules, ret_count, err);
 }
 
+int route_rule_exists(struct netlink *netlink, const struct route_rule *rule, bool *ret_exists,
+                      struct error *err)
+{
+    cleanup_free struct raw_rule *rules = NULL;
+    size_t count = 0;
+    bool exists = false;
+    int result = list_rules(netlink, AF_INET, &rules, &count, err);
+
+    if (result < 0)
+        return result;
+    for (size_t i = 0; i < count; i++)
+        exists = exists ||
+                 (rules[i].family == AF_INET && rules[i].protocol == RULE_PROTOCOL &&
+                  rules[i].priority == RULE_PRIORITY && rules[i].table == rule->table &&
+                  rules[i].rule.destination == rule->destination && rules[i].rule.prefix == rule->prefix);
+    *ret_exists = exists;
+    return 0;
+}
+
 static int delete_rule(struct netlink *netlink, const struct raw_rule *raw, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();

@@ -49,6 +49,10 @@ int route_delete(struct netlink *netlink, const struct route *route, struct erro
 /* Adds the rule, unless it is there. */
 int route_rule_ensure(struct netlink *netlink, const struct route_rule *rule, struct error *err);
 
+/* Whether the rule, as route_rule_ensure makes it, is there. */
+int route_rule_exists(struct netlink *netlink, const struct route_rule *rule, bool *ret_exists,
+                      struct error *err);
+
 /* Deletes every rule of ours whose table has no route (any more): the uplink that it served is gone. */
 int route_rule_sweep(struct netlink *netlink, struct error *err);
 

@@ -57,6 +57,22 @@ static int look_at_route(const struct policy *policy, struct netlink *host, cons
     return 0;
 }
 
+/* Network managers delete rules that they do not know. */
+static int look_at_rule(const struct policy *policy, struct netlink *host, struct findings *findings,
+                        struct error *err)
+{
+    const struct route_rule rule = {
+        .destination = policy->subnet, .prefix = (uint8_t)policy->prefix, .table = policy->subnet};
+    bool exists = false;
+    int result = route_rule_exists(host, &rule, &exists, err);
+
+    if (result == 0 && !exists)
+        finding_add(findings, "uplink-routing-rule",
+                    "the host has lost the routing rule that leads to the subnet: %s %s`", REPAIR,
+                    policy->network);
+    return result;
+}
+
 static int look_at_link(const struct policy *policy, struct netlink *host, int hub, struct findings *findings,
                         struct error *err)
 {
@@ -84,7 +100,9 @@ static int look_at_link(const struct policy *policy, struct netlink *host, int h
         finding_add(findings, "uplink-down", "link %s of the host is down: %s %s`", name, REPAIR,
                     policy->network);
     result = look_at_addresses(policy, host, &link, findings, err);
-    return result < 0 ? result : look_at_route(policy, host, &link, findings, err);
+    if (result == 0)
+        result = look_at_route(policy, host, &link, findings, err);
+    return result == 0 ? look_at_rule(policy, host, findings, err) : result;
 }
 
 static int look_at_chains(const struct policy *policy, struct netlink *nf, struct findings *findings,

@@ -167,13 +167,17 @@ named()
     clean
 }
 
-@test "the uplink: gone, down, without address, route or rules; reload mends it" {
+@test "the uplink: gone, down, without address, route, routing rule or table; reload mends it" {
     ip address delete "$PROXY/32" dev "$UPLINK"
     named uplink-address "lost the proxy's address"
     "$SALLYPORT" network reload "$NETWORK"
     clean
     ip route delete "$SUBNET" table "$((0x0ad10000))"
     named uplink-route "lost the route"
+    "$SALLYPORT" network reload "$NETWORK"
+    clean
+    ip rule delete priority 900 to "$SUBNET"
+    named uplink-routing-rule "lost the routing rule"
     "$SALLYPORT" network reload "$NETWORK"
     clean
     nft flush ruleset
