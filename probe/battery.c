@@ -24,7 +24,18 @@ static const struct group {
     void (*run)(struct battery *battery);
 } GROUPS[] = {
     {"plain", battery_plain},
+    {"ipv6", battery_ipv6},
     {"raw", battery_raw},
+    {"abi", battery_abi},
+    {"uring", battery_uring},
+    {"namespaces", battery_namespaces},
+    {"capabilities", battery_capabilities},
+    {"bpf", battery_bpf},
+    {"netlink", battery_netlink},
+    {"dns", battery_dns},
+    {"metadata", battery_metadata},
+    {"host", battery_host},
+    {"members", battery_members},
     {"proxy", battery_proxy},
 };
 

@@ -103,5 +103,16 @@ bool battery_wait(int fd, short events, int milliseconds);
 
 /* A group calls battery_try for each of its attempts. */
 void battery_plain(struct battery *battery);
+void battery_ipv6(struct battery *battery);
 void battery_raw(struct battery *battery);
+void battery_abi(struct battery *battery);
+void battery_uring(struct battery *battery);
+void battery_namespaces(struct battery *battery);
+void battery_capabilities(struct battery *battery);
+void battery_bpf(struct battery *battery);
+void battery_netlink(struct battery *battery);
+void battery_dns(struct battery *battery);
+void battery_metadata(struct battery *battery);
+void battery_host(struct battery *battery);
+void battery_members(struct battery *battery);
 void battery_proxy(struct battery *battery);

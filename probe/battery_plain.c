@@ -124,6 +124,23 @@ static void try_far(struct battery *battery, const char *far)
         battery_send(battery, &WAYS[i], far, 443, SEEN_CLOSED);
 }
 
+/* The last address of the subnet: everybody in it. */
+static void try_subnet(struct battery *battery, const struct way *way, const char *subnet)
+{
+    size_t slash = strcspn(subnet, "/");
+    char text[INET_ADDRSTRLEN];
+    struct in_addr address;
+    uint64_t length = parse_number(subnet + slash + 1);
+
+    if (strchr(subnet, ':') != NULL || slash >= sizeof(text) || length == 0 || length > 30)
+        return;
+    memcpy(text, subnet, slash);
+    text[slash] = '\0';
+    address = parse_ipv4(text);
+    address.s_addr |= htonl(UINT32_MAX >> length);
+    battery_send(battery, way, inet_ntop(AF_INET, &address, text, sizeof(text)), 67, SEEN_CLOSED);
+}
+
 void battery_plain(struct battery *battery)
 {
     static const struct way BROADCAST = {"udp-broadcast", SOCK_DGRAM, 0, prepare_broadcast};
@@ -141,6 +158,8 @@ void battery_plain(struct battery *battery)
     if (battery->uplink.count > 0)
         battery_send(battery, &DONTROUTE, battery->uplink.values[0], 53, SEEN_CLOSED);
     battery_send(battery, &BROADCAST, "255.255.255.255", 67, SEEN_CLOSED);
+    if (battery->subnet.count > 0)
+        try_subnet(battery, &BROADCAST, battery->subnet.values[0]);
     battery_send(battery, &MULTICAST, "224.0.0.251", 5353, SEEN_CLOSED);
     battery_send(battery, &MULTICAST, "239.255.255.250", 1900, SEEN_CLOSED);
 }

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Group "netlink": changes to the network, here and at the far end of the link. Where the kernel finds that
+ * the thing is not there, or is there already, it has passed the check of who may ask: that counts as open,
+ * and so nothing that a container needs is ever deleted. */
+#include "probe/battery.h"
+
+#include "probe/request.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NO_SUCH_LINK "spb-none"
+
+enum { FAMILY_END = 23 }; /* NETLINK_SMC and below: linux/netlink.h */
+
+static int ask(int protocol, const struct request *request)
+{
+    int fd = request_open(protocol);
+    int error = fd < 0 ? -fd : request_send(fd, request);
+
+    if (fd >= 0)
+        close(fd);
+    return error == ENODEV || error == EEXIST || error == ESRCH || error == ENOENT ? 0 : error;
+}
+
+static void put_string(struct request *request, uint16_t type, const char *text)
+{
+    request_put(request, type, text, strlen(text) + 1);
+}
+
+/* A veth pair, so that no module but that of the link itself is needed. */
+static int create_link(void *data)
+{
+    const struct ifinfomsg header = {0};
+    struct request request;
+    struct nlattr *info = NULL;
+    (void)data;
+
+    request_begin(&request, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+    put_string(&request, IFLA_IFNAME, "spb-new");
+    info = request_nest(&request, IFLA_LINKINFO);
+    put_string(&request, IFLA_INFO_KIND, "veth");
+    request_nest_end(&request, info);
+    return ask(NETLINK_ROUTE, &request);
+}
+
+static int change_link(uint16_t type, const int32_t *netnsid, const struct ifinfomsg *header)
+{
+    struct request request;
+
+    request_begin(&request, type, NLM_F_ACK, header, sizeof(*header));
+    if (netnsid != NULL)
+        request_put(&request, IFLA_TARGET_NETNSID, netnsid, sizeof(*netnsid));
+    put_string(&request, IFLA_IFNAME, NO_SUCH_LINK);
+    return ask(NETLINK_ROUTE, &request);
+}
+
+/* `data` is the id of the far namespace, NULL for this one. */
+static int delete_link(void *data)
+{
+    return change_link(RTM_DELLINK, data, &(const struct ifinfomsg){0});
+}
+
+static int raise_link(void *data)
+{
+    return change_link(RTM_SETLINK, data,
+                       &(const struct ifinfomsg){.ifi_flags = IFF_UP, .ifi_change = IFF_UP});
+}
+
+static void ignore(const struct nlmsghdr *message, void *data)
+{
+    (void)message;
+    (void)data;
+}
+
+static int list_far_links(void *data)
+{
+    struct request request;
+    const struct ifinfomsg header = {0};
+    int fd = request_open(NETLINK_ROUTE);
+
+    if (fd < 0)
+        return -fd;
+    request_begin(&request, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header));
+    request_put(&request, IFLA_TARGET_NETNSID, data, sizeof(int32_t));
+    return request_dump(fd, &request, ignore, NULL);
+}
+
+/* An address that nobody uses, on the loopback. */
+static int add_address(void *data)
+{
+    const struct in_addr address = parse_ipv4("127.83.80.66");
+    const struct ifaddrmsg header = {
+        .ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = if_nametoindex("lo")};
+    struct request request;
+    (void)data;
+
+    request_begin(&request, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+    request_put(&request, IFA_LOCAL, &address, sizeof(address));
+    request_put(&request, IFA_ADDRESS, &address, sizeof(address));
+    return ask(NETLINK_ROUTE, &request);
+}
+
+/* A route that leads nowhere, in a table that nobody looks into. */
+static int add_route(void *data)
+{
+    const struct rtmsg header = {
+        .rtm_family = AF_INET, .rtm_table = 83, .rtm_protocol = RTPROT_STATIC, .rtm_type = RTN_BLACKHOLE};
+    struct request request;
+    (void)data;
+
+    request_begin(&request, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+    return ask(NETLINK_ROUTE, &request);
+}
+
+static int delete_route(void *data)
+{
+    const struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = 84, .rtm_type = RTN_BLACKHOLE};
+    struct request request;
+    (void)data;
+
+    request_begin(&request, RTM_DELROUTE, NLM_F_ACK, &header, sizeof(header));
+    return ask(NETLINK_ROUTE, &request);
+}
+
+/* What "nft list tables" asks. nfnetlink has one check for looking and for flushing (nfnetlink_rcv). */
+static int list_tables(void *data)
+{
+    const struct nfgenmsg header = {.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0};
+    struct request request;
+    int fd = request_open(NETLINK_NETFILTER);
+    (void)data;
+
+    if (fd < 0)
+        return -fd;
+    request_begin(&request, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_DUMP, &header,
+                  sizeof(header));
+    return request_dump(fd, &request, ignore, NULL);
+}
+
+static int open_family(void *data)
+{
+    int fd = request_open(*(const int *)data);
+
+    if (fd < 0)
+        return -fd;
+    close(fd);
+    return 0;
+}
+
+static void try_families(struct battery *battery)
+{
+    for (int family = 1; family < FAMILY_END; family++) {
+        const struct call call = {open_family, &family};
+        char name[32];
+        char tried[64];
+
+        snprintf(name, sizeof(name), "family-%d", family);
+        snprintf(tried, sizeof(tried), "a netlink socket of protocol %d", family);
+        battery_try(battery,
+                    &(struct attempt){.name = name, .tried = tried, .run = battery_run_call, .data = &call});
+    }
+}
+
+void battery_netlink(struct battery *battery)
+{
+    static const int32_t PEER = 0; /* the id of the first foreign namespace: where the link leads */
+    static const struct {
+        const char *name;
+        const char *tried;
+        struct call call;
+    } CALLS[] = {
+        {"link-create", "a new veth pair", {create_link, NULL}},
+        {"link-delete", "deleting a link here", {delete_link, NULL}},
+        {"link-up", "changing a link here", {raise_link, NULL}},
+        {"far-link-list", "listing the links at the far end", {list_far_links, &PEER}},
+        {"far-link-delete", "deleting a link at the far end", {delete_link, &PEER}},
+        {"far-link-up", "changing a link at the far end", {raise_link, &PEER}},
+        {"address-add", "a new address", {add_address, NULL}},
+        {"route-add", "a new route", {add_route, NULL}},
+        {"route-delete", "deleting a route", {delete_route, NULL}},
+        {"nftables", "asking nftables for its tables", {list_tables, NULL}},
+    };
+
+    for (size_t i = 0; i < sizeof(CALLS) / sizeof(CALLS[0]); i++)
+        battery_try(battery, &(struct attempt){.name = CALLS[i].name,
+                                               .tried = CALLS[i].tried,
+                                               .run = battery_run_call,
+                                               .data = &CALLS[i].call});
+    try_families(battery);
+}

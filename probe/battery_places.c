@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Groups "ipv6", "metadata", "host" and "members": addresses that are worth an attempt, and at which ports.
+ */
+#include "probe/battery.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void try_both(struct battery *battery, const char *address, uint16_t port)
+{
+    battery_send(battery, &WAY_TCP, address, port, SEEN_CLOSED);
+    battery_send(battery, &WAY_UDP, address, port, SEEN_CLOSED);
+}
+
+static int prepare_device6(int fd, const struct battery *battery)
+{
+    if (battery->link == NULL)
+        return ENODEV;
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, battery->link, (socklen_t)strlen(battery->link) + 1) <
+                   0
+               ? errno
+               : 0;
+}
+
+/* On the link itself: no route is needed for these. */
+static void try_link_local(struct battery *battery)
+{
+    static const char *const ADDRESSES[] = {"fe80::1", "ff02::1", "ff02::2", "ff02::fb"};
+    char address[INET6_ADDRSTRLEN + IF_NAMESIZE];
+
+    for (size_t i = 0; i < COUNT(ADDRESSES); i++) {
+        if (battery->link == NULL) {
+            battery_impossible(battery, ADDRESSES[i], "an address of the link",
+                               "there is no link to send by");
+            continue;
+        }
+        snprintf(address, sizeof(address), "%s%%%s", ADDRESSES[i], battery->link);
+        battery_send(battery, &WAY_UDP, address, 5353, SEEN_CLOSED);
+    }
+}
+
+void battery_ipv6(struct battery *battery)
+{
+    static const struct way DEVICE = {"tcp-bindtodevice", SOCK_STREAM, 0, prepare_device6};
+    char mapped[INET6_ADDRSTRLEN + 8];
+
+    try_link_local(battery);
+    try_both(battery, "fd00::1", 443);
+    try_both(battery, "64:ff9b::cb00:7142", 443); /* NAT64's well-known prefix (RFC 6052) */
+    for (unsigned i = 0; i < battery->far.count; i++) {
+        const char *far = battery->far.values[i];
+
+        if (strchr(far, ':') == NULL) {
+            snprintf(mapped, sizeof(mapped), "::ffff:%s", far);
+            try_both(battery, mapped, 443);
+            continue;
+        }
+        try_both(battery, far, 443);
+        try_both(battery, far, 53);
+        battery_send(battery, &DEVICE, far, 443, SEEN_CLOSED);
+    }
+}
+
+void battery_metadata(struct battery *battery)
+{
+    /* AWS, GCP, Azure and most others; AWS by IPv6; Alibaba; Azure's wire server; Oracle. */
+    static const char *const ADDRESSES[] = {"169.254.169.254", "fd00:ec2::254", "100.100.100.200",
+                                            "168.63.129.16", "192.0.0.192"};
+
+    for (size_t i = 0; i < COUNT(ADDRESSES); i++) {
+        battery_send(battery, &WAY_TCP, ADDRESSES[i], 80, SEEN_CLOSED);
+        battery_send(battery, &WAY_TCP, ADDRESSES[i], 443, SEEN_CLOSED);
+    }
+}
+
+/* The proxy's port, 0 if there is none; `ret_host` is its address. */
+static uint16_t proxy_port(const struct battery *battery, char ret_host[BATTERY_TEXT_MAX])
+{
+    ret_host[0] = '\0';
+    return battery->proxy.count > 0 ? battery_split(battery->proxy.values[0], ret_host, BATTERY_TEXT_MAX) : 0;
+}
+
+/* The ports of a host's own services, and those beside the proxy's. */
+static void try_host(struct battery *battery, const char *address)
+{
+    char proxy[BATTERY_TEXT_MAX];
+    uint16_t beside = proxy_port(battery, proxy);
+    const uint16_t ports[] = {22,     53,
+                              80,     111,
+                              443,    2375,
+                              6443,   beside > 1 ? beside - 1U : 1,
+                              beside, beside < UINT16_MAX ? beside + 1U : beside};
+
+    for (size_t i = 0; i < COUNT(ports); i++)
+        if (ports[i] != 0 && (ports[i] != beside || strcmp(address, proxy) != 0))
+            battery_send(battery, &WAY_TCP, address, ports[i], SEEN_CLOSED);
+    battery_send(battery, &WAY_UDP, address, 53, SEEN_CLOSED);
+}
+
+void battery_host(struct battery *battery)
+{
+    for (unsigned i = 0; i < battery->host.count; i++)
+        try_host(battery, battery->host.values[i]);
+    if (battery->host.count == 0)
+        battery_impossible(battery, "host", "the host's own addresses", "no host= was given");
+    if (battery->uplink.count > 0)
+        try_host(battery, battery->uplink.values[0]);
+    else
+        battery_impossible(battery, "uplink", "the host's address in the network", "no uplink= was given");
+}
+
+void battery_members(struct battery *battery)
+{
+    for (unsigned i = 0; i < battery->open.count; i++)
+        battery_send_text(battery, &WAY_TCP, battery->open.values[i], SEEN_OPEN);
+    for (unsigned i = 0; i < battery->closed.count; i++) {
+        battery_send_text(battery, &WAY_TCP, battery->closed.values[i], SEEN_CLOSED);
+        battery_send_text(battery, &WAY_UDP, battery->closed.values[i], SEEN_CLOSED);
+    }
+    if (battery->closed.count == 0)
+        battery_impossible(battery, "closed", "other members' ports", "no closed= was given");
+    try_both(battery, "169.254.0.1", 22); /* the hub's side of every link */
+    try_both(battery, "169.254.0.1", 53);
+}
