@@ -167,7 +167,7 @@ named()
     clean
 }
 
-@test "the uplink: gone, down, without address, route, routing rule or table; reload mends it" {
+@test "the uplink: gone, elsewhere, down, without address, route, routing rule or table; reload mends it" {
     ip address delete "$PROXY/32" dev "$UPLINK"
     named uplink-address "lost the proxy's address"
     "$SALLYPORT" network reload "$NETWORK"
@@ -191,6 +191,9 @@ named()
     clean
     ip link delete "$UPLINK"
     named uplink-missing "no link $UPLINK"
+    ip link add "$UPLINK" type veth peer name spt-nowhere
+    named uplink-elsewhere "link $UPLINK of the host does not lead into this hub"
+    ip link delete "$UPLINK"
     "$SALLYPORT" network reload "$NETWORK"
     clean
     policy_write "$NETWORK" '.proxy.at = "member" | del(.roles.gateway.publish)'
@@ -213,6 +216,8 @@ named()
     exec 7<"/proc/$(<"$WORK/spt-show-pair.pid")/ns/net"
     kill -KILL "$(<"$WORK/spt-show-pair.pid")"
     eventually bash -c "[[ ! -e /proc/$(<"$WORK/spt-show-pair.pid")/ns/net ]]"
+    run "$SALLYPORT" network show "$NETWORK"
+    grep -Eq "^$address +pair +spt-show-pai +$link +nobody " <<<"$output" || fail "$output"
     named link-without-member "nobody lives behind link $link of $address, container spt-show-pai"
     exec 7<&-
     container_delete spt-show-pair
