@@ -23,6 +23,7 @@ static const char USAGE[] =
     "  network list             the networks that are up  [--json]\n"
     "  explain ROLE HOST[:PORT] may a role reach a host, by which line of the policy  [--network N]\n"
     "  log [-f]                 what the hub refuses, as it happens  [--json] [--network N]\n"
+    "  check                    whether this host can seal containers  [--json]\n"
     "  bundle DIR               edit an OCI bundle for plain runc or crun  [--network N] [--role R]\n"
     "  install ENGINE           make docker, podman or containerd know Sallyport  [--dry-run] [--undo]\n"
     "  proxy-config squid NETWORK\n"
@@ -36,10 +37,15 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv, struct error *err);
 } VERBS[] = {
-    {"network", verb_network}, {"explain", verb_explain},
-    {"bundle", verb_bundle},   {"install", verb_install},
-    {"log", verb_log},         {"proxy-config", verb_proxy_config},
-    {"publish", verb_publish}, {"seccomp-profile", verb_seccomp_profile},
+    {"network", verb_network},
+    {"check", verb_check},
+    {"explain", verb_explain},
+    {"bundle", verb_bundle},
+    {"install", verb_install},
+    {"log", verb_log},
+    {"proxy-config", verb_proxy_config},
+    {"publish", verb_publish},
+    {"seccomp-profile", verb_seccomp_profile},
 };
 
 int verb_usage(const char *verb, const char *format, ...)

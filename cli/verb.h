@@ -15,6 +15,7 @@ enum { VERB_USAGE = -4096, VERB_REFUSED = -4097 };
 
 int verb_network(int argc, char **argv, struct error *err);
 int verb_bundle(int argc, char **argv, struct error *err);
+int verb_check(int argc, char **argv, struct error *err);
 int verb_explain(int argc, char **argv, struct error *err);
 int verb_install(int argc, char **argv, struct error *err);
 int verb_log(int argc, char **argv, struct error *err);
