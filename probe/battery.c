@@ -36,6 +36,7 @@ static const struct group {
     {"metadata", battery_metadata},
     {"host", battery_host},
     {"members", battery_members},
+    {"surfaces", battery_surfaces},
     {"proxy", battery_proxy},
 };
 
@@ -61,7 +62,9 @@ void answer_error(struct answer *ret, int error)
         answer_say(ret, SEEN_OPEN, "the kernel allowed it");
     else if (error == EAFNOSUPPORT || error == EPROTONOSUPPORT || error == ESOCKTNOSUPPORT)
         answer_say(ret, SEEN_IMPOSSIBLE, "%s: the kernel has no such protocol", name);
-    else if (error == ENOPROTOOPT || error == EOPNOTSUPP)
+    else if (error == ENOTSUP)
+        answer_say(ret, SEEN_IMPOSSIBLE, "the kernel was built without it");
+    else if (error == ENOPROTOOPT)
         answer_say(ret, SEEN_IMPOSSIBLE, "%s: the kernel cannot do that", name);
     else
         answer_say(ret, SEEN_CLOSED, "%s", name != NULL ? name : "unknown error");

@@ -115,4 +115,5 @@ void battery_dns(struct battery *battery);
 void battery_metadata(struct battery *battery);
 void battery_host(struct battery *battery);
 void battery_members(struct battery *battery);
+void battery_surfaces(struct battery *battery);
 void battery_proxy(struct battery *battery);
