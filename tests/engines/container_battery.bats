@@ -14,6 +14,10 @@ OUTSIDE6=(fd00:ec2::254 fd00::1 64:ff9b::cb00:7142)
 setup_file()
 {
     stage_up
+    # From now on an allowed name leads inward.
+    internet_stop "$WORK/internet"
+    sed -i 's/^openrouter.ai .*/openrouter.ai 10.0.0.1/' "$WORK/internet/zone"
+    internet_serve "$WORK/internet" spt-internet
     sleeper agent agent
     unsealed_up
 }
@@ -129,14 +133,14 @@ battery_sealed()
 {
     battery agent proxy="$PROXY:3128" subnet="$SUBNET" uplink="$HOST" host="$HOST" host="$PROXY" host=198.51.100.1 \
         host=2001:db8:ffff::1 far="$FAR" far="$FAR6" open="$PROXY:3128" closed="$GATEWAY:9119" closed="$DASHBOARD:9119" \
-        allowed=api.openai.com:443 denied=attacker.example:443
+        allowed=api.openai.com:443 denied=attacker.example:443 inward=openrouter.ai:443
 }
 
 battery_unsealed()
 {
     battery unsealed proxy="$FAR:80" subnet=192.168.77.0/24 uplink=192.168.77.1 host=192.168.77.1 \
         host=198.51.100.1 far="$FAR" far="$FAR6" open="$FAR:443" closed="$FAR:9119" \
-        allowed=api.openai.com:443 denied=attacker.example:443
+        allowed=api.openai.com:443 denied=attacker.example:443 inward=openrouter.ai:443
 }
 
 @test "in a sealed agent every attempt sees what it expects, and nothing of it arrives outside" {
@@ -152,6 +156,7 @@ battery_unsealed()
     # The one connection of the proxy to the allowed host.
     run tail -n "+$((before + 1))" "$WORK/internet/arrivals"
     [[ ${#lines[@]} -eq 1 && ${lines[0]} == "203.0.113.10 80 "* ]] || fail "arrived: $output"
+    grep -q '^openrouter.ai ' "$WORK/internet/queries" # it was the address that was refused
     ! grep -q 'agent-[0-9][0-9][0-9]' "$WORK/internet/queries" || fail "asked for a name with the marker"
 }
 
@@ -163,7 +168,6 @@ NOT_OPEN='^(raw (family-[0-9]+-[a-z0-9]+|alg-high-family|vsock-high-family|l2tp|
 |netlink family-[0-9]+: impossible
 |surfaces sysrq-trigger: impossible
 |namespaces setns-foreign: impossible
-|proxy inward: impossible
 |plain tcp-source-route-[^ ]+: ETIMEDOUT)'
 
 @test "in a container with every capability and a network of its own the same attempts get out" {
