@@ -21,8 +21,9 @@ static const char USAGE[] =
     "  network reload NETWORK   put the policy file into force, on live connections too\n"
     "  network show NETWORK     members, roles, addresses, traffic, refusals  [--json]\n"
     "  network list             the networks that are up  [--json]\n"
-    "  explain ROLE HOST[:PORT] may a role reach a host, by which line of the policy  [--network N]\n"
     "  log [-f]                 what the hub refuses, as it happens  [--json] [--network N]\n"
+    "  explain ROLE HOST[:PORT] may a role reach a host, by which line of the policy  [--network N]\n"
+    "  verify                   try every way out of a throw-away container  [--network N] [--role R]\n"
     "  check                    whether this host can seal containers  [--json]\n"
     "  bundle DIR               edit an OCI bundle for plain runc or crun  [--network N] [--role R]\n"
     "  install ENGINE           make docker, podman or containerd know Sallyport  [--dry-run] [--undo]\n"
@@ -46,6 +47,7 @@ static const struct {
     {"proxy-config", verb_proxy_config},
     {"publish", verb_publish},
     {"seccomp-profile", verb_seccomp_profile},
+    {"verify", verb_verify},
 };
 
 int verb_usage(const char *verb, const char *format, ...)

@@ -22,6 +22,7 @@ int verb_log(int argc, char **argv, struct error *err);
 int verb_proxy_config(int argc, char **argv, struct error *err);
 int verb_publish(int argc, char **argv, struct error *err);
 int verb_seccomp_profile(int argc, char **argv, struct error *err);
+int verb_verify(int argc, char **argv, struct error *err);
 
 /* Prints "sallyport VERB: what" and where help is found. Returns VERB_USAGE. */
 int verb_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

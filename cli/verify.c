@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sallyport verify: a throw-away container in a role, in which the probe tries every way out that it knows,
+ * and every path that must work. What it says is judged here, outside.
+ *
+ * Invariant: exit status 0 only if every attempt was made and ended as the policy says, or could not be made
+ * on this machine at all; and nothing of the container is left, whatever happened. */
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cli/verb.h"
+#include "cli/verify_container.h"
+#include "cli/verify_lines.h"
+#include "cli/verify_table.h"
+#include "cli/verify_targets.h"
+#include "hook/network.h"
+#include "netns/namespace.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char USAGE[] =
+    "Usage: sallyport verify [--network NETWORK] [--role ROLE] [--engine runc|crun] [--only GROUP]... "
+    "[--json]\n"
+    "\n"
+    "Starts a throw-away container in the role, tries every known way out of it and every path that the "
+    "policy\n"
+    "allows, and prints what happened. The network is made if it is not up, as any container's start does. "
+    "Exit\n"
+    "status 0 only if every line is as the policy says; what cannot be tried on this machine is counted "
+    "apart.\n"
+    "\n"
+    "  ok      as the policy says\n"
+    "  LEAK    something got out\n"
+    "  BROKEN  an allowed path does not work\n"
+    "  -       it could not be tried; the line says why\n"
+    "\n"
+    "  --network NETWORK     the network (default: `default`)\n"
+    "  --role ROLE           the role (default: `agent`); one with a single address must not be running\n"
+    "  --engine ENGINE       runc or crun (default: the one that sallyport-runtime takes)\n"
+    "  --only GROUP          only this group of attempts, may be repeated: plain, ipv6, raw, abi, uring,\n"
+    "                        namespaces, capabilities, bpf, netlink, dns, metadata, host, members, proxy\n"
+    "  --cgroup-parent PATH  the cgroup above the container's (default: the root)\n"
+    "  --json                print one JSON document\n";
+
+struct options {
+    struct selection pin;
+    const char *engine;
+    const char *cgroup_parent;
+    unsigned wanted;
+    bool json;
+};
+
+static int take_only(struct options *options, const char *name)
+{
+    int group = verify_group_find(name);
+
+    if (group < 0)
+        return verb_usage("verify", "no group `%s`", name);
+    options->wanted |= 1U << group;
+    return 0;
+}
+
+/* 1: help was asked for, and given. */
+static int parse(int argc, char **argv, struct options *ret)
+{
+    static const struct option options[] = {
+        {"network", required_argument, NULL, 'n'}, {"role", required_argument, NULL, 'r'},
+        {"engine", required_argument, NULL, 'e'},  {"cgroup-parent", required_argument, NULL, 'c'},
+        {"only", required_argument, NULL, 'o'},    {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    int option = 0;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'h')
+            return fputs(USAGE, stdout), 1;
+        if (option == '?' || (option == 'o' && take_only(ret, optarg) < 0))
+            return VERB_USAGE;
+        if (option == 'j')
+            ret->json = true;
+        else if (option != 'o')
+            *(option == 'n'   ? &ret->pin.network
+              : option == 'r' ? &ret->pin.role
+              : option == 'e' ? &ret->engine
+                              : &ret->cgroup_parent) = optarg;
+    }
+    if (optind != argc)
+        return verb_usage("verify", "`%s` is one word too many", argv[optind]);
+    if (ret->cgroup_parent[0] != '\0' && ret->cgroup_parent[0] != '/')
+        return verb_usage("verify", "--cgroup-parent must begin with a slash");
+    return 0;
+}
+
+static void show_progress(const struct verify_lines *lines)
+{
+    fprintf(stderr, "\r%zu attempts ", lines->count);
+}
+
+/* Runs the container with what was found to be tried. */
+static int run_container(const struct options *options, const char *runtime,
+                         const struct verify_targets *targets, struct verify_container *container,
+                         struct verify_lines *lines, struct error *err)
+{
+    const char *words[2 * 32 + VERIFY_TARGETS_MAX + 1] = {NULL};
+    struct error ignored;
+    bool terminal = isatty(STDERR_FILENO) == 1;
+    size_t count = 0;
+    int removed = 0;
+    int result = 0;
+
+    for (unsigned group = 0; verify_group_name(group) != NULL; group++)
+        if (options->wanted == 0 || (options->wanted & 1U << group) != 0) {
+            words[count++] = "--only";
+            words[count++] = verify_group_name(group);
+        }
+    for (size_t i = 0; i < targets->arguments.count; i++)
+        words[count++] = targets->arguments.texts[i];
+    strcpy(container->runtime, runtime);
+    result = verify_container_make(container, &options->pin, words, err);
+    if (result == 0)
+        result = verify_container_run(container, lines, terminal ? show_progress : NULL, err);
+    if (terminal)
+        fputs("\r                    \r", stderr);
+    removed = verify_container_remove(container, result == 0 ? err : &ignored);
+    return result < 0 ? result : removed;
+}
+
+/* The table, and the verdict on the whole of it. */
+static int conclude(const struct verify_view *view, bool json, struct error *err)
+{
+    size_t counts[VERIFY_VERDICTS];
+    int result = 0;
+
+    if (json && verify_print_json(view) < 0)
+        return error_set(err, ENOMEM, "print the result");
+    if (!json)
+        verify_print_text(view);
+    result = verb_flush_output(err);
+    if (result < 0)
+        return result;
+    verify_count(view->lines, counts);
+    if (counts[VERIFY_VERDICT_LEAK] + counts[VERIFY_VERDICT_BROKEN] == 0)
+        return 0;
+    error_set(err, 0, "not as the policy says: %zu leaks, %zu broken paths", counts[VERIFY_VERDICT_LEAK],
+              counts[VERIFY_VERDICT_BROKEN]);
+    return error_advise(err, "see the lines marked LEAK and BROKEN");
+}
+
+static int verify(const struct options *options, const struct policy *policy, const struct policy_role *role,
+                  struct error *err)
+{
+    struct verify_container container = {.cgroup_parent = options->cgroup_parent};
+    struct verify_lines lines = {.wanted = options->wanted};
+    struct verify_targets targets = {0};
+    struct verify_view view = {
+        .network = policy->network, .role = role->name, .lines = &lines, .left_out = &targets.left_out};
+    cleanup_close int own = namespace_open_own(err);
+    cleanup_close int hub = own < 0 ? own : network_ensure(policy, own, err);
+    char runtime[PATH_MAX];
+    int result = hub < 0 ? hub : verify_container_engine(options->engine, runtime, err);
+
+    if (result == 0)
+        result = verify_targets_find(policy, role, hub, "sallyport-verify", &targets, err);
+    if (result == 0)
+        result = run_container(options, runtime, &targets, &container, &lines, err);
+    if (result == 0) {
+        view.engine = strrchr(runtime, '/') + 1;
+        result = conclude(&view, options->json, err);
+    }
+    verify_targets_free(&targets);
+    verify_lines_free(&lines);
+    return result;
+}
+
+/* From here on a signal waits until somebody reads it: verify_container_run, or the end. */
+static void block_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+int verb_verify(int argc, char **argv, struct error *err)
+{
+    struct options options = {.pin = {POLICY_DEFAULT_NETWORK, POLICY_DEFAULT_ROLE}, .cgroup_parent = ""};
+    const struct policy_role *role = NULL;
+    struct policy policy;
+    char runtime[PATH_MAX];
+    int result = parse(argc, argv, &options);
+
+    if (result != 0)
+        return result < 0 ? result : 0;
+    result = selection_check_pin(&options.pin, err);
+    if (result == 0 && options.engine != NULL)
+        result = verify_container_engine(options.engine, runtime, err);
+    if (result == 0)
+        result = selection_load(&options.pin, &options.pin, &policy, &role, err);
+    if (result < 0)
+        return result;
+    log_context(policy.network, role->name, NULL);
+    block_signals();
+    result = verify(&options, &policy, role, err);
+    policy_free(&policy);
+    return result;
+}

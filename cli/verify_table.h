@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What `sallyport verify` prints: the table for people, and the JSON document for programs. */
+#pragma once
+
+#include "cli/verify_lines.h"
+#include "cli/verify_targets.h"
+
+struct verify_view {
+    const char *network;
+    const char *role;
+    const char *engine; /* "runc" or "crun" */
+    const struct verify_lines *lines;
+    const struct verify_texts *left_out;
+};
+
+/* How many attempts had each verdict. */
+void verify_count(const struct verify_lines *lines, size_t ret_counts[VERIFY_VERDICTS]);
+
+void verify_print_text(const struct verify_view *view);
+
+/* Returns 0, or -ENOMEM. */
+int verify_print_json(const struct verify_view *view);

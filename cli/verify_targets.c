@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/verify_targets.h"
+
+#include "base/cleanup.h"
+#include "netns/hub.h"
+#include "netns/uplink.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Addresses for documentation (RFC 5737, RFC 3849): nobody there is bothered. A datagram that nobody refuses
+ * counts as gone, so that it takes no server to see a leak. */
+static const char *const FAR[] = {"203.0.113.80", "198.51.100.80", "2001:db8::80"};
+
+/* Names that exist and that hardly any policy allows (RFC 2606): a proxy that lets them through is seen. */
+static const char *const DENIED[] = {"example.com", "example.org", "example.net"};
+
+struct finder {
+    struct verify_targets *targets;
+    const struct policy *policy;
+    const struct policy_role *role;
+    bool failed; /* no memory, or too many: said once, at the end */
+};
+
+__attribute__((format(printf, 3, 4))) static void add(struct finder *finder, struct verify_texts *texts,
+                                                      const char *format, ...)
+{
+    va_list arguments;
+    char *text = NULL;
+    int length = 0;
+
+    if (texts->count == VERIFY_TARGETS_MAX) {
+        finder->failed = true;
+        return;
+    }
+    va_start(arguments, format);
+    length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        finder->failed = true;
+    else
+        texts->texts[texts->count++] = text;
+}
+
+static void add_proxy(struct finder *finder)
+{
+    const struct policy *policy = finder->policy;
+    char address[16];
+
+    policy_format_address(policy->proxy_address, address);
+    add(finder, &finder->targets->arguments, "%s=%s:%u", finder->role->reach_proxy ? "proxy" : "closed",
+        address, policy->proxy_port);
+    if (!finder->role->reach_proxy)
+        add(finder, &finder->targets->left_out, "proxy: the role does not reach it");
+    if (uplink_needed(policy))
+        add(finder, &finder->targets->arguments, "uplink=%s",
+            policy_format_address(policy->host_address, address));
+}
+
+static bool host_matches(const struct policy_host *host, const char *name)
+{
+    size_t length = strlen(host->name);
+    size_t whole = strlen(name);
+
+    if (strcasecmp(host->name, name) == 0)
+        return true;
+    return host->subdomains && whole > length && name[whole - length - 1] == '.' &&
+           strcasecmp(name + whole - length, host->name) == 0;
+}
+
+static bool anybody_may(const struct policy *policy, const char *name)
+{
+    for (size_t i = 0; i < policy->roles_count; i++)
+        for (size_t j = 0; j < policy->roles[i].hosts_count; j++)
+            if (host_matches(&policy->roles[i].hosts[j], name))
+                return true;
+    return false;
+}
+
+static void add_names(struct finder *finder)
+{
+    const struct policy_role *role = finder->role;
+    size_t i = 0;
+
+    if (!role->reach_proxy)
+        return;
+    while (i < role->hosts_count && role->hosts[i].subdomains)
+        i++;
+    if (i < role->hosts_count)
+        add(finder, &finder->targets->arguments, "allowed=%s:%u", role->hosts[i].name, role->hosts[i].port);
+    else
+        add(finder, &finder->targets->left_out, "an allowed host: the role has none that is a whole name");
+    for (i = 0; i < array_size(DENIED) && anybody_may(finder->policy, DENIED[i]);)
+        i++;
+    if (i < array_size(DENIED))
+        add(finder, &finder->targets->arguments, "denied=%s:443", DENIED[i]);
+    else
+        add(finder, &finder->targets->left_out, "a denied host: the policy allows all that we know");
+}
+
+static bool may_reach(const struct finder *finder, const struct policy_role *other, uint16_t port)
+{
+    for (size_t i = 0; i < finder->role->targets_count; i++) {
+        const struct policy_target *target = &finder->role->targets[i];
+
+        if (&finder->policy->roles[target->role] == other && target->port == port)
+            return true;
+    }
+    return false;
+}
+
+/* A port of the member that is none of ours to reach. */
+static void add_closed(struct finder *finder, const struct policy_role *other, const char *address)
+{
+    static const uint16_t PORTS[] = {22, 80, 443};
+
+    for (size_t i = 0; i < array_size(PORTS); i++)
+        if (other == NULL || !may_reach(finder, other, PORTS[i])) {
+            add(finder, &finder->targets->arguments, "closed=%s:%u", address, PORTS[i]);
+            return;
+        }
+}
+
+static bool add_open(struct finder *finder, const struct policy_target *target,
+                     const struct hub_member *members, size_t count, unsigned *opens)
+{
+    const char *name = finder->policy->roles[target->role].name;
+    bool found = false;
+    char address[16];
+
+    for (size_t i = 0; i < count && *opens < VERIFY_TARGET_KEY_MAX; i++)
+        if (members[i].up && !members[i].host && strcmp(members[i].role, name) == 0) {
+            add(finder, &finder->targets->arguments, "open=%s:%u",
+                policy_format_address(members[i].address, address), target->port);
+            found = true;
+            ++*opens;
+        }
+    return found;
+}
+
+static int add_members(struct finder *finder, int hub, struct error *err)
+{
+    cleanup_free struct hub_member *members = NULL;
+    size_t count = 0;
+    unsigned opens = 0;
+    unsigned closed = 1; /* the proxy may be one */
+    char address[16];
+    int result = hub_members(hub, &members, &count, err);
+
+    if (result < 0)
+        return result;
+    for (size_t i = 0; i < finder->role->targets_count; i++) {
+        const struct policy_target *target = &finder->role->targets[i];
+
+        if (!add_open(finder, target, members, count, &opens))
+            add(finder, &finder->targets->left_out, "%s:%u: no member of that role is up",
+                finder->policy->roles[target->role].name, target->port);
+    }
+    for (size_t i = 0; i < count && closed < VERIFY_TARGET_KEY_MAX; i++)
+        if (members[i].up && !members[i].host) {
+            add_closed(finder, policy_role_find(finder->policy, members[i].role),
+                       policy_format_address(members[i].address, address));
+            closed++;
+        }
+    return 0;
+}
+
+/* Not loopback, which is the container's own, nor link-local IPv6, which means nothing on another link, nor
+ * the uplink's, which has a key of its own. */
+static bool format_host(const struct ifaddrs *at, const char *uplink, char *ret, size_t size)
+{
+    const void *address = NULL;
+
+    if (at->ifa_addr == NULL || strcmp(at->ifa_name, "lo") == 0 || strcmp(at->ifa_name, uplink) == 0)
+        return false;
+    if (at->ifa_addr->sa_family == AF_INET) {
+        address = &((const struct sockaddr_in *)(const void *)at->ifa_addr)->sin_addr;
+    } else if (at->ifa_addr->sa_family == AF_INET6) {
+        address = &((const struct sockaddr_in6 *)(const void *)at->ifa_addr)->sin6_addr;
+        if (IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)address))
+            return false;
+    }
+    return address != NULL && inet_ntop(at->ifa_addr->sa_family, address, ret, (socklen_t)size) != NULL;
+}
+
+static int add_hosts(struct finder *finder, struct error *err)
+{
+    struct ifaddrs *all = NULL;
+    char uplink[IFNAMSIZ];
+    char address[INET6_ADDRSTRLEN];
+    unsigned count = 0;
+    unsigned more = 0;
+
+    if (getifaddrs(&all) < 0)
+        return error_set(err, errno, "list the host's addresses");
+    uplink_name(finder->policy->network, uplink);
+    for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
+        if (!format_host(at, uplink, address, sizeof(address)))
+            continue;
+        if (count++ < VERIFY_TARGET_KEY_MAX)
+            add(finder, &finder->targets->arguments, "host=%s", address);
+        else
+            more++;
+    }
+    freeifaddrs(all);
+    if (more > 0)
+        add(finder, &finder->targets->left_out, "%u more addresses of this host", more);
+    return 0;
+}
+
+int verify_targets_find(const struct policy *policy, const struct policy_role *role, int hub,
+                        const char *marker, struct verify_targets *ret, struct error *err)
+{
+    struct finder finder = {.targets = ret, .policy = policy, .role = role};
+    int result = 0;
+    char address[16];
+
+    *ret = (struct verify_targets){0};
+    add(&finder, &ret->arguments, "marker=%s", marker);
+    add(&finder, &ret->arguments, "subnet=%s/%u", policy_format_address(policy->subnet, address),
+        policy->prefix);
+    for (size_t i = 0; i < array_size(FAR); i++)
+        add(&finder, &ret->arguments, "far=%s", FAR[i]);
+    add_proxy(&finder);
+    add_names(&finder);
+    result = add_members(&finder, hub, err);
+    if (result == 0)
+        result = add_hosts(&finder, err);
+    if (result == 0 && finder.failed)
+        result = error_set(err, ENOMEM, "make the list of what is to be tried");
+    return result;
+}
+
+static void texts_free(struct verify_texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        free(texts->texts[i]);
+    texts->count = 0;
+}
+
+void verify_targets_free(struct verify_targets *targets)
+{
+    texts_free(&targets->arguments);
+    texts_free(&targets->left_out);
+}

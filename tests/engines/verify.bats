@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# sallyport verify: every line as the policy says where the walls stand, named lines and exit status 1 where one is
+# missing, and nothing left behind, however it ends.
+
+source "$BATS_TEST_DIRNAME/common.bash"
+
+setup_file()
+{
+    stage_up
+    sleeper gateway gateway
+    witness gateway-8642 gateway "$PROBE" listen tcp 0.0.0.0 8642 --keep
+}
+
+teardown_file()
+{
+    stage_down
+}
+
+# verify ARGUMENT...
+verify()
+{
+    "$SALLYPORT" verify --network "$NETWORK" --role agent --engine "$RUNTIME" --cgroup-parent "$CGROUPS" "$@"
+}
+
+# Nothing of a verify: no directory, no process of a container, no link but the gateway's, no cgroup.
+nothing_of_it()
+{
+    [[ -z $(find /run/sallyport -mindepth 1 -name 'verify-*') ]] &&
+        [[ -z $(find /sys/fs/cgroup -type d -path "*$CGROUPS/verify-*" -not -path '/sys/fs/cgroup/unified/*') ]] &&
+        ! pgrep -f '^/probe battery' && [[ $(hub_links) -eq 1 ]]
+}
+
+teardown()
+{
+    eventually nothing_of_it
+}
+
+# verdicts NAME: of the attempts of that name in $WORK/verify.json.
+verdicts()
+{
+    jq -r --arg name "$1" '.groups[].attempts[] | select(.name == $name) | .verdict' "$WORK/verify.json" | sort -u
+}
+
+# leaks FILTER ARGUMENT...: verify must fail, and only lines for which the filter holds are at fault, at least one.
+leaks()
+{
+    local filter=$1
+    shift
+    run --separate-stderr verify --json "$@"
+    [[ $status -eq 1 ]] || fail "exit status $status: $stderr"
+    [[ $stderr == *"not as the policy says"* ]] || fail "$stderr"
+    echo "$output" >"$WORK/verify.json"
+    jq -e "[.groups[].attempts[] | select(.verdict == \"leak\" or .verdict == \"broken\")] |
+        length > 0 and all($filter)" "$WORK/verify.json" ||
+        fail "$(jq -c '.groups[].attempts[] | select(.verdict == "leak" or .verdict == "broken")' "$WORK/verify.json")"
+}
+
+@test "every line is as the policy says, and the allowed paths work" {
+    run --separate-stderr verify --json
+    [[ $status -eq 0 ]] || fail "$stderr $(jq -c '.groups[].attempts[] | select(.verdict == "leak" or .verdict == "broken")' <<<"$output")"
+    echo "$output" >"$WORK/verify.json"
+    jq -e --arg engine "$RUNTIME" '.network == "hermes" and .role == "agent" and .engine == $engine and
+        (.version | test("^[0-9]")) and .summary.leak == 0 and .summary.broken == 0 and .summary.attempts >= 80 and
+        .summary.attempts == ([.groups[].attempts[]] | length) and
+        .summary.attempts == .summary.ok + .summary.impossible and (.left_out | length) == 0' "$WORK/verify.json" ||
+        fail "$(jq -c .summary,.left_out "$WORK/verify.json")"
+    [[ $(verdicts allowed) == ok ]] || fail "allowed: $(verdicts allowed)"
+    [[ -z $stderr ]] || fail "$stderr"
+}
+
+@test "the table names each attempt and sums up; a pipe gets no colour" {
+    run --separate-stderr verify --only proxy
+    [[ $status -eq 0 ]] || fail "$stderr $output"
+    says $'\nproxy\n'
+    [[ $output != *$'\nplain\n'* && $output != *$'\e'* && $output != *$'\r'* ]] || fail "$output"
+    [[ $output =~ ok\ +allowed\ .*open:\ .*ms ]] || fail "$output"
+    [[ ${lines[-1]} =~ ^[0-9]+\ attempts:.*\ 0\ leaks,\ 0\ broken ]] || fail "${lines[-1]}"
+}
+
+@test "only some groups" {
+    verify --only raw --only proxy --json | jq -e '[.groups[].name] == ["raw", "proxy"]'
+}
+
+@test "a proxy that allows everything is a leak of the proxy's lines" {
+    internet_squid_stop "$WORK/internet"
+    sed 's/^http_access deny.*//; 0,/^http_access/s/^http_access/http_access allow all\n&/' "$WORK/squid.conf" >"$WORK/open.conf"
+    internet_squid "$WORK/internet" "$WORK/open.conf" "" "$PROXY" 3128
+    leaks '.verdict == "leak" and (.tried | test("^(CONNECT|GET)"))' --only proxy
+    internet_squid_stop "$WORK/internet"
+    internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
+}
+
+@test "no proxy: the allowed path is broken" {
+    internet_squid_stop "$WORK/internet"
+    leaks '.verdict == "broken" and .name == "allowed"' --only proxy
+    internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
+}
+
+# start_verify: one in the background, when its container has its link; $pid.
+start_verify()
+{
+    # Not verify: $! has to be the program, not a shell around it.
+    "$SALLYPORT" verify --network "$NETWORK" --engine "$RUNTIME" --cgroup-parent "$CGROUPS" \
+        >"$WORK/background" 2>&1 3>&- &
+    pid=$!
+    eventually two_links
+}
+
+two_links()
+{
+    [[ $(hub_links) -eq 2 ]]
+}
+
+@test "a signal in the middle ends it, with one line, and nothing is left" {
+    local signal
+    for signal in TERM HUP; do
+        start_verify
+        kill -"$signal" "$pid"
+        status=0
+        wait "$pid" || status=$?
+        [[ $status -eq 1 ]] || fail "exit status $status"
+        [[ $(wc -l <"$WORK/background") -eq 1 ]] || fail "$(cat "$WORK/background")"
+        grep -qF "ended by SIG$signal" "$WORK/background" || fail "$(cat "$WORK/background")"
+        eventually nothing_of_it
+    done
+}
+
+@test "what cannot be verified is refused in one line" {
+    refused "$SALLYPORT" verify --engine docker
+    says "runc or --engine crun"
+    refused "$SALLYPORT" verify --only everything
+    says "no group"
+    refused "$SALLYPORT" verify --network "$NETWORK" --role nobody
+    says nobody
+    refused "$SALLYPORT" verify --network nowhere
+    says nowhere
+    refused "$SALLYPORT" verify agent
+    refused "$SALLYPORT" verify --network "$NETWORK" --role gateway --engine "$RUNTIME" --cgroup-parent "$CGROUPS"
+    says "did not run"
+}
