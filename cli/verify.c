@@ -41,7 +41,8 @@ static const char USAGE[] =
     "  --role ROLE           the role (default: `agent`); one with a single address must not be running\n"
     "  --engine ENGINE       runc or crun (default: the one that sallyport-runtime takes)\n"
     "  --only GROUP          only this group of attempts, may be repeated: plain, ipv6, raw, abi, uring,\n"
-    "                        namespaces, capabilities, bpf, netlink, dns, metadata, host, members, proxy\n"
+    "                        namespaces, capabilities, bpf, netlink, dns, metadata, host, members, surfaces, "
+    "proxy\n"
     "  --cgroup-parent PATH  the cgroup above the container's (default: the root)\n"
     "  --json                print one JSON document\n";
 

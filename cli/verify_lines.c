@@ -11,9 +11,9 @@
 static const double MILLISECONDS_MAX = 1e7;
 
 /* As the probe has them (probe/battery.c). */
-static const char *const GROUPS[] = {"plain",      "ipv6",         "raw",     "abi",     "uring",
-                                     "namespaces", "capabilities", "bpf",     "netlink", "dns",
-                                     "metadata",   "host",         "members", "proxy"};
+static const char *const GROUPS[] = {"plain",      "ipv6",         "raw",     "abi",      "uring",
+                                     "namespaces", "capabilities", "bpf",     "netlink",  "dns",
+                                     "metadata",   "host",         "members", "surfaces", "proxy"};
 
 static const char *const SAW_NAMES[] = {"closed", "open", "impossible"};
 

@@ -97,6 +97,15 @@ leaks()
     internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
 }
 
+@test "a rule in the hub that accepts everything is a leak to the other members' ports" {
+    witness gateway-22 gateway "$PROBE" listen tcp 0.0.0.0 22 --keep
+    hub nft insert rule inet sallyport forward accept
+    leaks '.verdict == "leak" and (.tried | contains("10.209.0.3"))' --only members
+    hub nft delete rule inet sallyport forward handle \
+        "$(hub nft -a list chain inet sallyport forward | sed -n '/^\t\taccept # handle/s/.* //p')"
+    verify --only members
+}
+
 # start_verify: one in the background, when its container has its link; $pid.
 start_verify()
 {
