@@ -87,6 +87,14 @@ static uint16_t proxy_port(const struct battery *battery, char ret_host[BATTERY_
     return battery->proxy.count > 0 ? battery_split(battery->proxy.values[0], ret_host, BATTERY_TEXT_MAX) : 0;
 }
 
+static bool is_among(const uint16_t *ports, size_t count, uint16_t port)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
 /* The ports of a host's own services, and those beside the proxy's. */
 static void try_host(struct battery *battery, const char *address)
 {
@@ -99,20 +107,26 @@ static void try_host(struct battery *battery, const char *address)
                               beside, beside < UINT16_MAX ? beside + 1U : beside};
 
     for (size_t i = 0; i < COUNT(ports); i++)
-        if (ports[i] != 0 && (ports[i] != beside || strcmp(address, proxy) != 0))
+        if (ports[i] != 0 && !is_among(ports, i, ports[i]) &&
+            (ports[i] != beside || strcmp(address, proxy) != 0))
             battery_send(battery, &WAY_TCP, address, ports[i], SEEN_CLOSED);
     battery_send(battery, &WAY_UDP, address, 53, SEEN_CLOSED);
 }
 
 void battery_host(struct battery *battery)
 {
-    for (unsigned i = 0; i < battery->host.count; i++)
+    bool tried = false;
+
+    for (unsigned i = 0; i < battery->host.count; i++) {
         try_host(battery, battery->host.values[i]);
+        tried = tried || (battery->uplink.count > 0 &&
+                          strcmp(battery->host.values[i], battery->uplink.values[0]) == 0);
+    }
     if (battery->host.count == 0)
         battery_impossible(battery, "host", "the host's own addresses", "no host= was given");
-    if (battery->uplink.count > 0)
+    if (battery->uplink.count > 0 && !tried)
         try_host(battery, battery->uplink.values[0]);
-    else
+    else if (battery->uplink.count == 0)
         battery_impossible(battery, "uplink", "the host's address in the network", "no uplink= was given");
 }
 

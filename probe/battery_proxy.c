@@ -125,13 +125,14 @@ static void ask_literals(struct battery *battery)
         {"metadata", "169.254.169.254:443"}, {"metadata6", "[fd00:ec2::254]:443"},
     };
     char target[BATTERY_TEXT_MAX];
+    char name[BATTERY_TEXT_MAX];
 
     for (unsigned i = 0; i < battery->far.count; i++) {
         bool six = strchr(battery->far.values[i], ':') != NULL;
 
         snprintf(target, sizeof(target), six ? "[%s]:443" : "%s:443", battery->far.values[i]);
-        ask(battery, six ? "literal6" : "literal", &(struct request_to_proxy){"CONNECT", target, NULL},
-            SEEN_CLOSED);
+        snprintf(name, sizeof(name), "literal-%s", battery->far.values[i]);
+        ask(battery, name, &(struct request_to_proxy){"CONNECT", target, NULL}, SEEN_CLOSED);
     }
     for (size_t i = 0; i < sizeof(LITERALS) / sizeof(LITERALS[0]); i++)
         ask(battery, LITERALS[i].name, &(struct request_to_proxy){"CONNECT", LITERALS[i].target, NULL},

@@ -120,6 +120,7 @@ battery()
     fi
     jq -es '(.[:-1] | all(has("group") and has("name") and has("tried") and (.expect | IN("open", "closed"))
             and (.saw | IN("open", "closed", "impossible")) and .detail != "" and .ms >= 0))
+        and (.[:-1] | map([.group, .name]) | length == (unique | length))
         and .[-1] == {attempts: (length - 1)}' <"$WORK/$id.battery" >/dev/null || fail "not as promised: $(cat "$WORK/$id.battery")"
 }
 
