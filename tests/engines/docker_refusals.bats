@@ -112,9 +112,9 @@ docker_refuses()
 }
 
 @test "a directory and a volume without sockets are not" {
-    mkdir -p "$WORK/work"
-    echo content >"$WORK/work/file"
-    run sealed --volume "$WORK/work:/work" --volume named:/data --tmpfs /scratch image cat /work/file
+    mkdir -p "$WORK/desk"
+    echo content >"$WORK/desk/file"
+    run sealed --volume "$WORK/desk:/desk" --volume named:/data --tmpfs /scratch image cat /desk/file
     [ "$status" -eq 0 ]
     [ "$output" = content ]
     docker volume rm named >/dev/null
