@@ -69,6 +69,19 @@ leaks()
     [[ -z $stderr ]] || fail "$stderr"
 }
 
+@test "every group that the probe has is asked for" {
+    local verified probed
+    verified=$(verify --json | jq -c '[.groups[].name] | sort')
+    bundle groups agent /probe battery
+    seal groups
+    probed=$(container_run groups | jq -sc '[.[].group | values] | unique')
+    container_delete groups
+    [[ $(jq length <<<"$probed") -gt 10 ]] || fail "$probed"
+    # Without targets some groups have nothing to try.
+    jq -en --argjson probed "$probed" --argjson verified "$verified" '$probed - $verified == []' ||
+        fail "the probe has $probed, verified are $verified"
+}
+
 @test "the table names each attempt and sums up; a pipe gets no colour" {
     run --separate-stderr verify --only proxy
     [[ $status -eq 0 ]] || fail "$stderr $output"
