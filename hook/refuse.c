@@ -4,10 +4,12 @@
 #include "base/cleanup.h"
 #include "hook/capabilities.h"
 #include "hook/config.h"
+#include "hook/process.h"
 #include "hook/surfaces.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Annotations come from whoever starts the container, and these reach past the config that is checked and
  * edited here: crun(1) takes a filter of its own from run.oci.seccomp_bpf_data and ignores linux.seccomp,
@@ -34,22 +36,38 @@ static int check_annotations(const json_t *config, struct error *err)
     return 0;
 }
 
+/* Whether the entry of linux.namespaces is none, or leads to the one that we are in: Docker writes --network
+ * host as a path. A path that leads nowhere is the runtime's to complain of. */
+static bool is_host(const json_t *entry, const char *kind)
+{
+    const char *path = json_string_value(json_object_get(entry, "path"));
+    struct stat own;
+    struct stat theirs;
+
+    if (entry == NULL)
+        return true;
+    return path != NULL && path[0] != '\0' && stat(path, &theirs) == 0 &&
+           process_stat_namespace("self", kind, &own) == 0 && own.st_dev == theirs.st_dev &&
+           own.st_ino == theirs.st_ino;
+}
+
 static int check_namespaces(const json_t *config, struct error *err)
 {
     static const struct {
         const char *type;
+        const char *kind; /* in /proc/PID/ns */
         const char *why;
         const char *advice;
     } NEEDED[] = {
-        {"network", "network", "drop --network host"},
-        {"pid", "pid namespace, where it can take over other processes", "drop --pid host"},
-        {"mount", "mount namespace, with every socket of the host in reach",
+        {"network", "net", "network", "drop --network host"},
+        {"pid", "pid", "pid namespace, where it can take over other processes", "drop --pid host"},
+        {"mount", "mnt", "mount namespace, with every socket of the host in reach",
          "give it one (linux.namespaces: mount)"},
-        {"ipc", "IPC namespace, and with it the message queues of other programs", "drop --ipc host"},
+        {"ipc", "ipc", "IPC namespace, and with it the message queues of other programs", "drop --ipc host"},
     };
 
     for (size_t i = 0; i < array_size(NEEDED); i++) {
-        if (config_namespace(config, NEEDED[i].type) != NULL)
+        if (!is_host(config_namespace(config, NEEDED[i].type), NEEDED[i].kind))
             continue;
         error_set(err, 0, "the container uses the host's %s", NEEDED[i].why);
         return error_advise(err, "%s", NEEDED[i].advice);

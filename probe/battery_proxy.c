@@ -57,8 +57,10 @@ static void ask(struct battery *battery, const char *name, const struct request_
 {
     char tried[BATTERY_TEXT_MAX];
 
-    snprintf(tried, sizeof(tried), "%s %s%s%s", request->verb, request->target,
-             request->host != NULL ? " with Host " : "", request->host != NULL ? request->host : "");
+    /* For people: what is too long is cut. */
+    if (snprintf(tried, sizeof(tried), "%s %s%s%s", request->verb, request->target,
+                 request->host != NULL ? " with Host " : "", request->host != NULL ? request->host : "") < 0)
+        return;
     battery_try(battery, &(struct attempt){.name = name,
                                            .tried = tried,
                                            .expect = expect,

@@ -104,6 +104,14 @@ Test(refuse, config)
                 "x\"},{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"ipc\"}",
                 ""),
          NULL, NULL},
+        {CONFIG("{\"type\":\"network\",\"path\":\"/proc/self/ns/"
+                "net\"},{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"ipc\"}",
+                ""),
+         "host's network", "drop --network host"},
+        {CONFIG("{\"type\":\"network\"},{\"type\":\"pid\",\"path\":\"/proc/self/ns/"
+                "pid\"},{\"type\":\"mount\"},{\"type\":\"ipc\"}",
+                ""),
+         "host's pid namespace", "drop --pid host"},
         {"{\"process\":{},\"linux\":{}}", "host's network", "--network host"},
         {CONFIG("{\"type\":\"pid\"},{\"type\":\"mount\"}", ""), "host's network", "drop --network host"},
         {CONFIG("{\"type\":\"Network\"},{\"type\":\"pid\"},{\"type\":\"mount\"}", ""), "host's network",
