@@ -120,8 +120,10 @@ void battery_send(struct battery *battery, const struct way *way, const char *ad
     char tried[BATTERY_TEXT_MAX];
     const char *kind = way->type == SOCK_DGRAM ? "a datagram" : "a connection";
 
-    snprintf(name, sizeof(name), "%s-%s-%u", way->name, address, port);
-    snprintf(tried, sizeof(tried), "%s by %s to %s port %u", kind, way->name, address, port);
+    /* For people: what is too long is cut. */
+    if (snprintf(name, sizeof(name), "%s-%s-%u", way->name, address, port) < 0 ||
+        snprintf(tried, sizeof(tried), "%s by %s to %s port %u", kind, way->name, address, port) < 0)
+        return;
     battery_try(battery, &(struct attempt){
                              .name = name, .tried = tried, .expect = expect, .run = run_shot, .data = &shot});
 }
