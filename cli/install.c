@@ -4,6 +4,7 @@
 #include "cli/install.h"
 
 #include "base/cleanup.h"
+#include "base/program.h"
 #include "cli/verb.h"
 #include "hook/runtime_path.h"
 
@@ -73,15 +74,10 @@ static int check_program(const char *path, struct error *err)
 /* The programs that were built and installed with this one stand beside it. */
 static int find_program(const char *name, char ret_path[PATH_MAX], struct error *err)
 {
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    int result = program_path(name, ret_path, err);
 
-    if (length < 0)
-        return error_set(err, errno, "find the path of this program");
-    self[length] = '\0';
-    *strrchr(self, '/') = '\0';
-    if (snprintf(ret_path, PATH_MAX, "%s/%s", self, name) >= PATH_MAX)
-        return error_set(err, ENAMETOOLONG, "find %s", name);
+    if (result < 0)
+        return result;
     if (strpbrk(ret_path, "\"\\\n") != NULL)
         return error_set(err, 0, "%s: a path with such characters cannot be written into a configuration",
                          ret_path);

@@ -9,6 +9,7 @@
  * down. What is parsed was written by members, so it is parsed with no capability but the one that the
  * counter asks for. */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/log_line.h"
 #include "cli/verb.h"
@@ -28,7 +29,6 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <time.h>
 
 static const char USAGE[] =
     "Usage: sallyport log [-f] [--json] [--network NETWORK]\n"
@@ -196,23 +196,15 @@ static int finish(struct follower *follower, const char *reason, struct error *e
     return verb_flush_output(err);
 }
 
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int follow(struct follower *follower, int signals, struct error *err)
 {
     struct pollfd wait[] = {{.fd = netlink_descriptor(follower->log), .events = POLLIN},
                             {.fd = signals, .events = POLLIN}};
-    int64_t next = milliseconds() + TICK_MS;
+    int64_t next = clock_milliseconds() + TICK_MS;
     int result = 0;
 
     while (result == 0) {
-        int64_t left = next - milliseconds();
+        int64_t left = next - clock_milliseconds();
 
         if (poll(wait, array_size(wait), left > 0 ? (int)left : 0) < 0 && errno != EINTR)
             return error_set(err, errno, "wait for refused packets");
@@ -222,9 +214,9 @@ static int follow(struct follower *follower, int signals, struct error *err)
             result = read_packets(follower, err);
         if (result == 0)
             result = verb_flush_output(err);
-        if (result < 0 || milliseconds() < next)
+        if (result < 0 || clock_milliseconds() < next)
             continue;
-        next = milliseconds() + TICK_MS;
+        next = clock_milliseconds() + TICK_MS;
         if (is_gone(follower))
             return finish(follower, "the network was taken down", err);
         result = tick(follower, err);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/program.h"
 #include "hook/bundle.h"
 #include "hook/config.h"
 #include "hook/document.h"
@@ -72,26 +73,21 @@ int verify_container_engine(const char *engine, char ret_path[PATH_MAX], struct 
 static int find_probe(char *ret_path, size_t size, struct error *err)
 {
     static const char *const PLACES[] = {"probe/probe", "../" SALLYPORT_PROBE};
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char path[PATH_MAX];
 
-    if (length < 0)
-        return error_set(err, errno, "find the path of this program");
-    self[length] = '\0';
-    *strrchr(self, '/') = '\0';
     for (size_t i = 0; i < array_size(PLACES); i++) {
-        char path[PATH_MAX];
         cleanup_free char *found = NULL;
+        int result = program_path(PLACES[i], path, err);
 
-        if ((size_t)snprintf(path, sizeof(path), "%s/%s", self, PLACES[i]) >= sizeof(path))
-            return error_set(err, ENAMETOOLONG, "find the probe");
+        if (result < 0)
+            return result;
         found = realpath(path, NULL);
         if (found != NULL && access(found, X_OK) == 0 && strlen(found) < size) {
             strcpy(ret_path, found);
             return 0;
         }
     }
-    error_set(err, ENOENT, "the probe, %s/../" SALLYPORT_PROBE, self);
+    error_set(err, ENOENT, "the probe, %s", path); /* where it is installed: the last place */
     return error_advise(err, "install all of Sallyport again");
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/log.h"
+#include "base/program.h"
 #include "hook/config.h"
 #include "hook/document.h"
 #include "hook/edit.h"
@@ -14,19 +14,12 @@
 #include <string.h>
 
 /* The hook that was built and installed with this program stands beside it. */
-static int find_hook(char *ret_path, size_t size, struct error *err)
+static int find_hook(char ret_path[PATH_MAX], struct error *err)
 {
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash = NULL;
+    int result = program_path("sallyport-hook", ret_path, err);
 
-    if (length < 0)
-        return error_set(err, errno, "find the path of this program");
-    self[length] = '\0';
-    slash = strrchr(self, '/');
-    *slash = '\0';
-    if ((size_t)snprintf(ret_path, size, "%s/sallyport-hook", self) >= size)
-        return error_set(err, ENAMETOOLONG, "find sallyport-hook");
+    if (result < 0)
+        return result;
     if (access(ret_path, X_OK) < 0) {
         error_set(err, errno, "%s", ret_path);
         return error_advise(err, "install it beside this program");
@@ -37,7 +30,6 @@ static int find_hook(char *ret_path, size_t size, struct error *err)
 static int edit(json_t *config, int bundle, const char *path, const struct selection *pin, struct error *err)
 {
     char hook[PATH_MAX];
-    struct selection selection;
     struct edit_pin pinned;
     struct policy policy;
     struct edit_request request = {.policy = &policy,
@@ -45,16 +37,13 @@ static int edit(json_t *config, int bundle, const char *path, const struct selec
                                    .hook = hook,
                                    .directory = bundle,
                                    .directory_path = path};
-    int result = find_hook(hook, sizeof(hook), err);
+    int result = find_hook(hook, err);
 
     if (result == 0)
         result = edit_find_pin(config, pin, &pinned, err);
     if (result == 0)
-        result = selection_choose(request.pin, json_object_get(config, "annotations"), &selection, err);
-    if (result < 0)
-        return result;
-    log_context(selection.network, selection.role, NULL);
-    result = selection_load(request.pin, &selection, &policy, &request.role, err);
+        result = selection_resolve(request.pin, json_object_get(config, "annotations"), &policy,
+                                   &request.role, err);
     if (result < 0)
         return result;
     result = refuse_config(config, bundle, request.role, err);

@@ -36,19 +36,6 @@ static const char USAGE[] =
     "  --help             show this text\n"
     "  --version          show the version\n";
 
-/* Chooses network and role by the annotations, tells the log, and loads the policy. */
-static int select_policy(const struct selection *pin, const json_t *annotations, struct policy *ret_policy,
-                         const struct policy_role **ret_role, struct error *err)
-{
-    struct selection selection;
-    int result = selection_choose(pin, annotations, &selection, err);
-
-    if (result < 0)
-        return result;
-    log_context(selection.network, selection.role, NULL);
-    return selection_load(pin, &selection, ret_policy, ret_role, err);
-}
-
 static int run_attach(const struct selection *pin, const struct state *state, struct error *err)
 {
     cleanup_close int bundle = -1;
@@ -58,7 +45,7 @@ static int run_attach(const struct selection *pin, const struct state *state, st
     int result = config_load(state->bundle, &bundle, &config, err);
 
     if (result == 0)
-        result = select_policy(pin, json_object_get(config, "annotations"), &policy, &request.role, err);
+        result = selection_resolve(pin, json_object_get(config, "annotations"), &policy, &request.role, err);
     if (result < 0)
         return result;
     request.config = config;
@@ -105,7 +92,7 @@ static int run_edit(const struct selection *pin, json_t *config, struct error *e
     int result = config_check_types(config, err);
 
     if (result == 0)
-        result = select_policy(pin, json_object_get(config, "annotations"), &policy, &request.role, err);
+        result = selection_resolve(pin, json_object_get(config, "annotations"), &policy, &request.role, err);
     if (result < 0)
         return result;
     result = refuse_config(config, root, request.role, err);

@@ -159,7 +159,6 @@ static int check_created(const json_t *document, struct error *err)
 
 static int seal_container(struct container *container, struct error *err)
 {
-    struct selection selection;
     struct policy policy;
     struct attach_request request = {
         .state = &container->state,
@@ -173,11 +172,7 @@ static int seal_container(struct container *container, struct error *err)
     if (result == 0)
         result = state_read(container->document, &container->state, err);
     if (result == 0)
-        result = selection_choose(&container->pin.selection, annotations, &selection, err);
-    if (result < 0)
-        return result;
-    log_context(selection.network, selection.role, NULL);
-    result = selection_load(&container->pin.selection, &selection, &policy, &request.role, err);
+        result = selection_resolve(&container->pin.selection, annotations, &policy, &request.role, err);
     if (result < 0)
         return result;
     result = seal(&request, err);

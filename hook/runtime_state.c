@@ -2,6 +2,7 @@
 #include "hook/runtime_state.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "hook/document.h"
 #include "hook/state.h"
 
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum {
     PATIENCE_MS = 30 * 1000,
@@ -67,14 +67,6 @@ static int start(const char *runtime, const char **arguments, struct child *ret,
     return 0;
 }
 
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads once from the stream. Returns whether there may be more; what is beyond the limit is thrown away. */
 static bool drain(struct pollfd *stream, struct answer *answer)
 {
@@ -97,12 +89,12 @@ static int listen_to(const struct child *child, int patience_ms, struct answer *
 {
     cleanup_close int ended = (int)syscall(SYS_pidfd_open, child->pid, 0);
     struct pollfd events[] = {{child->out, POLLIN, 0}, {child->complaints, POLLIN, 0}, {ended, POLLIN, 0}};
-    int64_t end = milliseconds() + patience_ms;
+    int64_t end = clock_milliseconds() + patience_ms;
 
     if (ended < 0)
         return -errno;
     while (events[0].fd >= 0 || events[1].fd >= 0 || events[2].fd >= 0) {
-        int64_t left = end - milliseconds();
+        int64_t left = end - clock_milliseconds();
 
         if (left <= 0)
             return -ETIMEDOUT;

@@ -107,3 +107,15 @@ int selection_load(const struct selection *pin, const struct selection *selectio
     *ret_role = role;
     return 0;
 }
+
+int selection_resolve(const struct selection *pin, const json_t *annotations, struct policy *ret_policy,
+                      const struct policy_role **ret_role, struct error *err)
+{
+    struct selection selection;
+    int result = selection_choose(pin, annotations, &selection, err);
+
+    if (result < 0)
+        return result;
+    log_context(selection.network, selection.role, NULL);
+    return selection_load(pin, &selection, ret_policy, ret_role, err);
+}

@@ -25,6 +25,11 @@ int selection_check_pin(const struct selection *pin, struct error *err);
 int selection_choose(const struct selection *pin, const json_t *annotations, struct selection *ret,
                      struct error *err);
 
+/* Chooses, has messages name the choice, and loads it: all of the way from a container's annotations to its
+ * role. As selection_choose and selection_load. */
+int selection_resolve(const struct selection *pin, const json_t *annotations, struct policy *ret_policy,
+                      const struct policy_role **ret_role, struct error *err);
+
 /* Loads the policy of the selection and finds its role in it. *ret_policy is for policy_free, and the role
  * lives in it. Refuses the role `proxy` unless it was pinned. */
 int selection_load(const struct selection *pin, const struct selection *selection, struct policy *ret_policy,

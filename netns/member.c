@@ -2,6 +2,7 @@
 #include "netns/member.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "netns/address.h"
 #include "netns/guard.h"
@@ -22,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum {
     ID_MAX = 120, /* of an id in an altname: as it is */
@@ -202,26 +202,18 @@ int member_attach(const struct member_request *request, uint32_t *ret_address, s
     return result;
 }
 
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Who lives behind the link, once those who are ending have ended. Returns 1 if the namespace itself is. */
 static int look_for_life(struct netlink *netlink, const struct link *link, enum use *ret, pid_t *ret_pid,
                          struct error *err)
 {
-    int64_t end = milliseconds() + LAST_MOMENTS_MS;
+    int64_t end = clock_milliseconds() + LAST_MOMENTS_MS;
 
     for (;;) {
         int result = link_peer_dying(netlink, link, err);
 
         if (result == 0)
             result = use_look(netlink, link->peer_netnsid, ret, ret_pid, err);
-        if (result != 0 || *ret != USE_LIVE || milliseconds() >= end)
+        if (result != 0 || *ret != USE_LIVE || clock_milliseconds() >= end)
             return result;
         poll(NULL, 0, LAST_STEP_MS);
     }
