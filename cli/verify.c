@@ -35,6 +35,7 @@ static const char USAGE[] =
     "  ok      as the policy says\n"
     "  LEAK    something got out\n"
     "  BROKEN  an allowed path does not work\n"
+    "  i       the policy does not say; this is what the proxy does\n"
     "  -       it could not be tried; the line says why\n"
     "\n"
     "  --network NETWORK     the network (default: `default`)\n"

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "probe/groups.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,12 +11,13 @@
 
 static const double MILLISECONDS_MAX = 1e7;
 
-/* As the probe has them (probe/battery.c). */
-static const char *const GROUPS[] = {"plain",      "ipv6",         "raw",     "abi",      "uring",
-                                     "namespaces", "capabilities", "bpf",     "netlink",  "dns",
-                                     "metadata",   "host",         "members", "surfaces", "proxy"};
+static const char *const GROUPS[] = {
+#define GROUP(name) #name,
+    BATTERY_GROUPS(GROUP)
+#undef GROUP
+};
 
-static const char *const SAW_NAMES[] = {"closed", "open", "impossible"};
+static const char *const SAW_NAMES[] = {"closed", "open", "impossible", "either"};
 
 const char *verify_group_name(unsigned group)
 {
@@ -44,6 +46,8 @@ enum verify_verdict verify_judge(const struct verify_attempt *attempt)
 {
     if (attempt->saw == VERIFY_IMPOSSIBLE)
         return VERIFY_VERDICT_IMPOSSIBLE;
+    if (attempt->expect == VERIFY_EITHER)
+        return VERIFY_VERDICT_TOLD;
     if (attempt->saw == attempt->expect)
         return VERIFY_VERDICT_OK;
     return attempt->saw == VERIFY_OPEN ? VERIFY_VERDICT_LEAK : VERIFY_VERDICT_BROKEN;
@@ -109,7 +113,7 @@ static const char *read_attempt(const struct verify_lines *lines, const json_t *
         !copy_text(object, "detail", ret->detail, sizeof(ret->detail)))
         return "an attempt that does not say what it was";
     if (!take_saw(object, "expect", &ret->expect) || ret->expect == VERIFY_IMPOSSIBLE ||
-        !take_saw(object, "saw", &ret->saw))
+        !take_saw(object, "saw", &ret->saw) || ret->saw == VERIFY_EITHER)
         return "an attempt that does not say what was seen";
     ret->milliseconds = json_number_value(milliseconds);
     if (!json_is_number(milliseconds) || !(ret->milliseconds >= 0) || ret->milliseconds > MILLISECONDS_MAX)

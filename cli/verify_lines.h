@@ -20,12 +20,18 @@ enum {
     VERIFY_TEXT_SIZE = 513,
 };
 
-enum verify_saw { VERIFY_CLOSED, VERIFY_OPEN, VERIFY_IMPOSSIBLE };
+enum verify_saw {
+    VERIFY_CLOSED,
+    VERIFY_OPEN,
+    VERIFY_IMPOSSIBLE, /* only ever seen */
+    VERIFY_EITHER,     /* only ever expected: the policy does not say */
+};
 
 enum verify_verdict {
     VERIFY_VERDICT_OK,
     VERIFY_VERDICT_LEAK,       /* a way out */
     VERIFY_VERDICT_BROKEN,     /* an allowed path that does not work */
+    VERIFY_VERDICT_TOLD,       /* for people to know, good either way */
     VERIFY_VERDICT_IMPOSSIBLE, /* nothing could be tried */
     VERIFY_VERDICTS,
 };
@@ -34,7 +40,7 @@ struct verify_attempt {
     unsigned group; /* number of the group, see verify_group_name */
     char name[VERIFY_NAME_SIZE];
     char tried[VERIFY_TEXT_SIZE];
-    enum verify_saw expect; /* never VERIFY_IMPOSSIBLE */
+    enum verify_saw expect;
     enum verify_saw saw;
     char detail[VERIFY_TEXT_SIZE];
     double milliseconds;
@@ -53,7 +59,7 @@ const char *verify_group_name(unsigned group);
 /* Its number, or -1 if there is no such group. */
 int verify_group_find(const char *name);
 
-/* "closed", "open", "impossible". */
+/* "closed", "open", "impossible", "either". */
 const char *verify_saw_name(enum verify_saw saw);
 
 enum verify_verdict verify_judge(const struct verify_attempt *attempt);

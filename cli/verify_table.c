@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const VERDICTS[VERIFY_VERDICTS] = {"ok", "LEAK", "BROKEN", "-"};
-static const char *const KEYS[VERIFY_VERDICTS] = {"ok", "leak", "broken", "impossible"};
+static const char *const VERDICTS[VERIFY_VERDICTS] = {"ok", "LEAK", "BROKEN", "i", "-"};
+static const char *const KEYS[VERIFY_VERDICTS] = {"ok", "leak", "broken", "told", "impossible"};
 
 void verify_count(const struct verify_lines *lines, size_t ret_counts[VERIFY_VERDICTS])
 {
@@ -45,9 +45,9 @@ void verify_print_text(const struct verify_view *view)
     for (size_t i = 0; i < view->left_out->count; i++)
         printf("left out: %s\n", view->left_out->texts[i]);
     verify_count(view->lines, counts);
-    printf("%zu attempts: %zu as the policy says, %zu leaks, %zu broken, %zu impossible here\n",
+    printf("%zu attempts: %zu as the policy says, %zu leaks, %zu broken, %zu told, %zu impossible here\n",
            view->lines->count, counts[VERIFY_VERDICT_OK], counts[VERIFY_VERDICT_LEAK],
-           counts[VERIFY_VERDICT_BROKEN], counts[VERIFY_VERDICT_IMPOSSIBLE]);
+           counts[VERIFY_VERDICT_BROKEN], counts[VERIFY_VERDICT_TOLD], counts[VERIFY_VERDICT_IMPOSSIBLE]);
 }
 
 static json_t *group_json(const struct verify_lines *lines, unsigned group)

@@ -23,24 +23,12 @@ static const struct group {
     const char *name;
     void (*run)(struct battery *battery);
 } GROUPS[] = {
-    {"plain", battery_plain},
-    {"ipv6", battery_ipv6},
-    {"raw", battery_raw},
-    {"abi", battery_abi},
-    {"uring", battery_uring},
-    {"namespaces", battery_namespaces},
-    {"capabilities", battery_capabilities},
-    {"bpf", battery_bpf},
-    {"netlink", battery_netlink},
-    {"dns", battery_dns},
-    {"metadata", battery_metadata},
-    {"host", battery_host},
-    {"members", battery_members},
-    {"surfaces", battery_surfaces},
-    {"proxy", battery_proxy},
+#define GROUP(name) {#name, battery_##name},
+    BATTERY_GROUPS(GROUP)
+#undef GROUP
 };
 
-static const char *const SEEN_NAMES[] = {"closed", "open", "impossible"};
+static const char *const SEEN_NAMES[] = {"closed", "open", "impossible", "either"};
 
 /* The answers of attempts. */
 

@@ -10,6 +10,7 @@
  * Every attempt runs in a child with a time limit: a filter may kill it, and then that is the answer. */
 #pragma once
 
+#include "probe/groups.h"
 #include "probe/probe.h"
 
 #include <stddef.h>
@@ -17,7 +18,8 @@
 
 enum { BATTERY_LIST_MAX = 32, BATTERY_TEXT_MAX = 192 };
 
-enum seen { SEEN_CLOSED, SEEN_OPEN, SEEN_IMPOSSIBLE };
+/* "Either" is only ever expected: the policy says nothing of it, and what was seen is for people to know. */
+enum seen { SEEN_CLOSED, SEEN_OPEN, SEEN_IMPOSSIBLE, SEEN_EITHER };
 
 /* The values of a key that may be repeated. */
 struct battery_list {
@@ -102,18 +104,6 @@ int battery_connect(const char *address, uint16_t port);
 bool battery_wait(int fd, short events, int milliseconds);
 
 /* A group calls battery_try for each of its attempts. */
-void battery_plain(struct battery *battery);
-void battery_ipv6(struct battery *battery);
-void battery_raw(struct battery *battery);
-void battery_abi(struct battery *battery);
-void battery_uring(struct battery *battery);
-void battery_namespaces(struct battery *battery);
-void battery_capabilities(struct battery *battery);
-void battery_bpf(struct battery *battery);
-void battery_netlink(struct battery *battery);
-void battery_dns(struct battery *battery);
-void battery_metadata(struct battery *battery);
-void battery_host(struct battery *battery);
-void battery_members(struct battery *battery);
-void battery_surfaces(struct battery *battery);
-void battery_proxy(struct battery *battery);
+#define GROUP(name) void battery_##name(struct battery *battery);
+BATTERY_GROUPS(GROUP)
+#undef GROUP

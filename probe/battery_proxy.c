@@ -4,6 +4,8 @@
  * open. */
 #include "probe/battery.h"
 
+#include "probe/client_hello.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 enum {
     REQUEST_LIMIT = 5,   /* seconds: the proxy asks a resolver first, and connects */
     REQUEST_WAIT = 4500, /* ms */
+    HELLO_WAIT = 2000,   /* ms */
     REQUEST_TEXT_MAX = 1024,
 };
 
@@ -23,9 +26,11 @@ struct request_to_proxy {
     const char *host;   /* of the Host header; NULL is the target */
 };
 
-static void run_request(const struct battery *battery, const void *data, struct answer *ret)
+/* Sends the request. Returns the status of the proxy's answer and keeps the connection, or says what went
+ * wrong and returns 0. */
+static unsigned send_request(const struct battery *battery, const struct request_to_proxy *request,
+                             int *ret_fd, struct answer *ret)
 {
-    const struct request_to_proxy *request = data;
     char host[BATTERY_TEXT_MAX];
     uint16_t port = battery_split(battery->proxy.values[0], host, sizeof(host));
     char text[REQUEST_TEXT_MAX];
@@ -35,21 +40,53 @@ static void run_request(const struct battery *battery, const void *data, struct 
 
     if (fd < 0) {
         answer_say(ret, SEEN_CLOSED, "the proxy: %s", strerrorname_np(-fd));
-        return;
+        return 0;
     }
     snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nConnection: close\r\n\r\n",
              request->verb, request->target, request->host != NULL ? request->host : request->target,
              battery_marker(battery));
     if (send(fd, text, strlen(text), 0) < 0 || !battery_wait(fd, POLLIN, REQUEST_WAIT)) {
         answer_say(ret, SEEN_CLOSED, "the proxy did not answer");
-        return;
+        return 0;
     }
     length = recv(fd, text, sizeof(text) - 1, 0);
     text[length > 0 ? length : 0] = '\0';
     if (sscanf(text, "HTTP/1.%*1[01] %3u", &status) != 1)
         answer_say(ret, SEEN_CLOSED, "the proxy hung up");
-    else
+    *ret_fd = fd;
+    return status;
+}
+
+static void run_request(const struct battery *battery, const void *data, struct answer *ret)
+{
+    int fd = -1;
+    unsigned status = send_request(battery, data, &fd, ret);
+
+    if (status != 0)
         answer_say(ret, status / 100 == 2 ? SEEN_OPEN : SEEN_CLOSED, "HTTP %u", status);
+}
+
+/* The tunnel is to one host, the name inside it is of another. */
+static void run_server_name(const struct battery *battery, const void *data, struct answer *ret)
+{
+    const struct request_to_proxy *request = data;
+    uint8_t hello[CLIENT_HELLO_MAX];
+    uint8_t first = 0;
+    int fd = -1;
+    unsigned status =
+        send_request(battery, &(struct request_to_proxy){"CONNECT", request->target, NULL}, &fd, ret);
+
+    if (status == 0)
+        return;
+    if (status / 100 != 2)
+        answer_say(ret, SEEN_CLOSED, "HTTP %u", status);
+    else if (send(fd, hello, client_hello_write(request->host, hello), 0) < 0 ||
+             !battery_wait(fd, POLLIN, HELLO_WAIT))
+        answer_say(ret, SEEN_CLOSED, "no answer to the name");
+    else if (recv(fd, &first, sizeof(first), 0) != 1)
+        answer_say(ret, SEEN_CLOSED, "hung up at the name");
+    else
+        answer_say(ret, SEEN_OPEN, "carried, and answered by a record of type %u", first);
 }
 
 static void ask(struct battery *battery, const char *name, const struct request_to_proxy *request,
@@ -115,6 +152,29 @@ static void ask_denied(struct battery *battery, const char *denied)
     ask(battery, "name-as-message", &(struct request_to_proxy){"CONNECT", target, NULL}, SEEN_CLOSED);
 }
 
+/* Hosts that differ from the one that was asked for: what a proxy makes of them is its own affair. */
+static void ask_mixed(struct battery *battery, const char *allowed, const char *denied)
+{
+    char host[BATTERY_TEXT_MAX];
+    char other[BATTERY_TEXT_MAX];
+    char tried[2 * BATTERY_TEXT_MAX + 64];
+    char url[BATTERY_TEXT_MAX + 16];
+    const struct request_to_proxy named = {"CONNECT", allowed, other};
+
+    battery_split(allowed, host, sizeof(host));
+    battery_split(denied, other, sizeof(other));
+    ask(battery, "allowed-host-header", &(struct request_to_proxy){"CONNECT", allowed, denied}, SEEN_EITHER);
+    snprintf(url, sizeof(url), "http://%s/", host);
+    ask(battery, "plain-http-host-header", &(struct request_to_proxy){"GET", url, other}, SEEN_EITHER);
+    snprintf(tried, sizeof(tried), "CONNECT %s, and in it TLS for %s", allowed, other);
+    battery_try(battery, &(struct attempt){.name = "server-name",
+                                           .tried = tried,
+                                           .expect = SEEN_EITHER,
+                                           .run = run_server_name,
+                                           .data = &named,
+                                           .limit = REQUEST_LIMIT + 1});
+}
+
 static void ask_literals(struct battery *battery)
 {
     static const struct {
@@ -160,6 +220,10 @@ void battery_proxy(struct battery *battery)
         ask_denied(battery, battery->denied.values[0]);
     else
         battery_impossible(battery, "denied", "CONNECT to a host that is not allowed", NOT_GIVEN);
+    if (battery->allowed.count > 0 && battery->denied.count > 0)
+        ask_mixed(battery, battery->allowed.values[0], battery->denied.values[0]);
+    else
+        battery_impossible(battery, "mixed", "requests that name two hosts", NOT_GIVEN);
     if (battery->inward.count > 0)
         ask(battery, "inward", &(struct request_to_proxy){"CONNECT", battery->inward.values[0], NULL},
             SEEN_CLOSED);
