@@ -149,14 +149,14 @@ static void read_link(const struct nlmsghdr *message, struct link *ret)
             copy_string(ret->alias, sizeof(ret->alias), attribute);
             break;
         case IFLA_GROUP:
-            ret->group = nla_get_u32(attribute);
+            ret->group = netlink_number(attribute);
             break;
         case IFLA_LINK:
-            ret->peer = (int)nla_get_u32(attribute);
+            ret->peer = (int)netlink_number(attribute);
             break;
         case IFLA_LINK_NETNSID:
-            ret->peer_elsewhere = true;
-            ret->peer_netnsid = nla_get_s32(attribute);
+            ret->peer_elsewhere = nla_len(attribute) == sizeof(ret->peer_netnsid);
+            ret->peer_netnsid = (int32_t)netlink_number(attribute);
             break;
         case IFLA_LINKINFO: {
             struct nlattr *kind = nla_find(nla_data(attribute), nla_len(attribute), IFLA_INFO_KIND);
@@ -251,7 +251,7 @@ static bool collect_address(const struct nlmsghdr *message, void *item)
     address->prefix = header->ifa_prefixlen;
     local = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), IFA_LOCAL);
     if (header->ifa_family == AF_INET && local != NULL)
-        address->address = ntohl(nla_get_u32(local));
+        address->address = ntohl(netlink_number(local));
     return true;
 }
 
@@ -292,7 +292,7 @@ static int keep_netnsid(const struct nlmsghdr *message, void *data)
     if (message->nlmsg_type != RTM_NEWNSID || message->nlmsg_len < NLMSG_LENGTH(sizeof(struct rtgenmsg)))
         return 0;
     number = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)message, sizeof(struct rtgenmsg), NETNSA_NSID);
-    if (number != NULL)
+    if (number != NULL && nla_len(number) == sizeof(int32_t))
         *(int32_t *)data = nla_get_s32(number);
     return 0;
 }

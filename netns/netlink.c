@@ -16,6 +16,7 @@ enum {
     BATCH_MAX = 4096,              /* requests in a batch: 32 roles with 64 targets each, both directions */
     SEND_BUFFER = 4 * 1024 * 1024, /* a batch is one skb: it must fit the socket's send buffer */
     RECEIVE_BUFFER = 4 * 1024 * 1024,
+    ERRNO_MAX = 4095, /* the kernel's largest */
 };
 
 struct netlink {
@@ -216,21 +217,41 @@ static ssize_t receive(struct netlink *netlink, int flags, struct error *err)
     return n;
 }
 
-/* The kernel's own words on a refusal, or NULL. Points into the answer. */
-static const char *extended_text(const struct nlmsghdr *header)
+/* What is left of a datagram. */
+struct datagram {
+    const char *at;
+    size_t left;
+};
+
+/* The next message that is there in one piece. NULL at the end, or where one was cut off: then something is
+ * left. */
+static const struct nlmsghdr *next_message(struct datagram *datagram)
 {
-    const struct nlmsgerr *answer = NLMSG_DATA(header);
-    size_t skip = sizeof(*answer);
+    const struct nlmsghdr *header = (const void *)datagram->at;
+    size_t size = 0;
+
+    if (datagram->left < sizeof(*header) || header->nlmsg_len < sizeof(*header) ||
+        header->nlmsg_len > datagram->left)
+        return NULL;
+    size = NLMSG_ALIGN((size_t)header->nlmsg_len);
+    size = size < datagram->left ? size : datagram->left; /* the last one may have no padding */
+    datagram->at += size;
+    datagram->left -= size;
+    return header;
+}
+
+static int check_end(const struct datagram *datagram, struct error *err)
+{
+    return datagram->left == 0 ? 0 : error_set(err, EPROTO, "read netlink answer");
+}
+
+/* The kernel's own words on a refusal, or NULL: an attribute behind the first `skip` bytes of the message's
+ * payload. Points into the answer. */
+static const char *extended_text(const struct nlmsghdr *header, size_t skip)
+{
     struct nlattr *text = NULL;
 
-    if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
-        return NULL;
-    if (!(header->nlmsg_flags & NLM_F_CAPPED)) {
-        if (answer->msg.nlmsg_len < sizeof(answer->msg))
-            return NULL;
-        skip += NLMSG_ALIGN(answer->msg.nlmsg_len - sizeof(answer->msg));
-    }
-    if (header->nlmsg_len < NLMSG_HDRLEN + skip)
+    if (!(header->nlmsg_flags & NLM_F_ACK_TLVS) || header->nlmsg_len < NLMSG_HDRLEN + skip)
         return NULL;
     text = nla_find((struct nlattr *)(uintptr_t)((const char *)NLMSG_DATA(header) + skip),
                     (int)(header->nlmsg_len - NLMSG_HDRLEN - skip), NLMSGERR_ATTR_MSG);
@@ -239,20 +260,44 @@ static const char *extended_text(const struct nlmsghdr *header)
     return nla_data(text);
 }
 
-static int refusal(const struct netlink_batch *batch, size_t index, const struct nlmsghdr *header,
-                   struct error *err)
+/* Sets the error that the kernel answered with. What is no errno value is a refusal all the same. */
+static int refusal(const char *what, int error, const char *text, struct error *err)
 {
-    const struct nlmsgerr *answer = NLMSG_DATA(header);
-    const char *text = extended_text(header);
+    int number = error < 0 && error >= -ERRNO_MAX ? -error : EPROTO;
 
     if (text == NULL)
-        return error_set(err, -answer->error, "%s", batch->what[index]);
-    return error_set(err, -answer->error, "%s: %s", batch->what[index], text);
+        return error_set(err, number, "%s", what);
+    return error_set(err, number, "%s: %s", what, text);
 }
 
 static bool error_is_whole(const struct nlmsghdr *header)
 {
     return header->nlmsg_type == NLMSG_ERROR && header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr));
+}
+
+/* An acknowledgement, which must be whole: 0, or the refusal in it. Attributes come behind the request that
+ * it repeats, or behind the header of that. */
+static int take_error(const char *what, const struct nlmsghdr *header, struct error *err)
+{
+    const struct nlmsgerr *answer = NLMSG_DATA(header);
+    size_t skip = sizeof(*answer);
+
+    if (answer->error == 0)
+        return 0;
+    if (!(header->nlmsg_flags & NLM_F_CAPPED) && answer->msg.nlmsg_len > sizeof(answer->msg))
+        skip += NLMSG_ALIGN(answer->msg.nlmsg_len - sizeof(answer->msg));
+    return refusal(what, answer->error, extended_text(header, skip), err);
+}
+
+/* The end of a list: 0, or why the kernel could not go on with it. */
+static int take_end(const char *what, const struct nlmsghdr *header, struct error *err)
+{
+    int error = 0;
+
+    if (header->nlmsg_len < NLMSG_LENGTH(sizeof(error)))
+        return error_set(err, EPROTO, "%s", what);
+    memcpy(&error, NLMSG_DATA(header), sizeof(error));
+    return error == 0 ? 0 : refusal(what, error, extended_text(header, sizeof(error)), err);
 }
 
 /* The number of answers that must come: one for each request with NLM_F_ACK. */
@@ -266,78 +311,130 @@ static size_t answers_expected(const struct netlink_batch *batch)
     return expected;
 }
 
+/* The answers to a batch, as far as they have come. */
+struct answers {
+    const struct netlink_batch *batch;
+    uint32_t base; /* the number of the batch's first request */
+    size_t expected;
+    int first; /* the first refusal, or 0 */
+    size_t failed;
+};
+
+/* Takes the acknowledgements in one datagram. */
+static int take_acknowledgements(struct answers *answers, struct datagram *datagram, struct error *err)
+{
+    const struct nlmsghdr *header = NULL;
+
+    while (answers->expected > 0 && (header = next_message(datagram)) != NULL) {
+        size_t index = header->nlmsg_seq - answers->base;
+        struct error ignored;
+        int result = 0;
+
+        if (!error_is_whole(header) || index >= answers->batch->count)
+            continue;
+        if (nlmsg_hdr(answers->batch->messages[index])->nlmsg_flags & NLM_F_ACK)
+            answers->expected--;
+        result = take_error(answers->batch->what[index], header, answers->first == 0 ? err : &ignored);
+        if (result < 0 && answers->first == 0) {
+            answers->first = result;
+            answers->failed = index;
+        }
+    }
+    return answers->expected == 0 || answers->first < 0 ? 0 : check_end(datagram, err);
+}
+
 int netlink_send(struct netlink *netlink, struct netlink_batch *batch, size_t *ret_failed, struct error *err)
 {
-    uint32_t base = netlink->sequence;
-    size_t expected = answers_expected(batch);
+    struct answers answers = {.batch = batch, .base = netlink->sequence, .expected = answers_expected(batch)};
     int result = send_all(netlink, batch, err);
-    int first = 0;
 
     if (result < 0)
         return result;
     netlink->sequence += (uint32_t)batch->count;
-    while (expected > 0) {
+    while (answers.expected > 0 && result == 0) {
         struct error unread;
         ssize_t n = receive(netlink, MSG_DONTWAIT, &unread);
-        struct nlmsghdr *header = (struct nlmsghdr *)netlink->buffer;
+        struct datagram datagram = {netlink->buffer, n > 0 ? (size_t)n : 0};
 
-        if (n < 0 && first != 0)
-            return first; /* the refusal tells more than the answers that will not come */
+        if (n < 0 && answers.first < 0)
+            break; /* the refusal tells more than the answers that will not come */
         if (n < 0) {
             *err = unread;
             return (int)n;
         }
-        for (; NLMSG_OK(header, (size_t)n) && expected > 0; header = NLMSG_NEXT(header, n)) {
-            size_t index = header->nlmsg_seq - base;
-            const struct nlmsgerr *answer = NLMSG_DATA(header);
-
-            if (!error_is_whole(header) || index >= batch->count)
-                continue;
-            if (nlmsg_hdr(batch->messages[index])->nlmsg_flags & NLM_F_ACK)
-                expected--;
-            if (answer->error != 0 && first == 0) {
-                first = refusal(batch, index, header, err);
-                if (ret_failed != NULL)
-                    *ret_failed = index;
-            }
-        }
+        result = take_acknowledgements(&answers, &datagram, err);
     }
-    return first;
+    if (answers.first < 0 && ret_failed != NULL)
+        *ret_failed = answers.failed;
+    return answers.first < 0 ? answers.first : result;
+}
+
+/* A question and how far its answer has come. */
+struct question {
+    const struct netlink_batch *batch;
+    uint32_t base;
+    bool list; /* more than one message, with a mark or an acknowledgement at the end */
+    int (*each)(const struct nlmsghdr *message, void *data);
+    void *data;
+    int result; /* of `each`, or an interrupted list */
+    bool ended;
+};
+
+static int take_answer(struct question *question, const struct nlmsghdr *header, struct error *err)
+{
+    const char *what = question->batch->what[0];
+
+    if (header->nlmsg_flags & NLM_F_DUMP_INTR && question->result == 0)
+        question->result = error_set(err, EINTR, "%s: the kernel's list changed while it was read", what);
+    question->ended =
+        !question->list || header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR;
+    if (header->nlmsg_type == NLMSG_DONE)
+        return question->result == 0 ? take_end(what, header, err) : 0;
+    if (header->nlmsg_type == NLMSG_ERROR)
+        return error_is_whole(header) ? take_error(what, header, err) : error_set(err, EPROTO, "%s", what);
+    if (question->result == 0)
+        question->result = question->each(header, question->data);
+    return 0;
+}
+
+static int take_answers(struct question *question, struct datagram *datagram, struct error *err)
+{
+    const struct nlmsghdr *header = NULL;
+
+    while (!question->ended && (header = next_message(datagram)) != NULL) {
+        int result = 0;
+
+        if (header->nlmsg_seq - question->base < question->batch->count)
+            result = take_answer(question, header, err);
+        if (result < 0)
+            return result;
+    }
+    return question->ended ? 0 : check_end(datagram, err);
 }
 
 int netlink_query(struct netlink *netlink, struct netlink_batch *batch,
                   int (*each)(const struct nlmsghdr *message, void *data), void *data, struct error *err)
 {
-    uint32_t base = netlink->sequence;
-    bool dump = batch->count > 0 && (nlmsg_hdr(batch->messages[0])->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+    struct question question = {.batch = batch, .base = netlink->sequence, .each = each, .data = data};
     int result = send_all(netlink, batch, err);
 
     if (result < 0)
         return result;
+    question.list = (nlmsg_hdr(batch->messages[0])->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP ||
+                    (nlmsg_hdr(batch->messages[0])->nlmsg_flags & NLM_F_ACK) != 0;
     netlink->sequence += (uint32_t)batch->count;
-    for (;;) {
+    while (!question.ended) {
         ssize_t n = receive(netlink, 0, err);
-        struct nlmsghdr *header = (struct nlmsghdr *)netlink->buffer;
+        struct datagram datagram = {netlink->buffer, n > 0 ? (size_t)n : 0};
 
-        if (n < 0)
-            return (int)n;
-        for (; NLMSG_OK(header, (size_t)n); header = NLMSG_NEXT(header, n)) {
-            if (header->nlmsg_seq - base >= batch->count)
-                continue;
-            if (header->nlmsg_flags & NLM_F_DUMP_INTR && result == 0)
-                result =
-                    error_set(err, EINTR, "%s: the kernel's list changed while it was read", batch->what[0]);
-            if (header->nlmsg_type == NLMSG_DONE)
-                return result;
-            if (error_is_whole(header)) {
-                const struct nlmsgerr *answer = NLMSG_DATA(header);
-
-                return answer->error != 0 ? refusal(batch, 0, header, err) : result;
-            }
-            if (result == 0)
-                result = each(header, data);
-            if (!dump && !(nlmsg_hdr(batch->messages[0])->nlmsg_flags & NLM_F_ACK))
-                return result;
-        }
+        result = n < 0 ? (int)n : take_answers(&question, &datagram, err);
+        if (result < 0)
+            return result;
     }
+    return question.result;
+}
+
+uint32_t netlink_number(const struct nlattr *attribute)
+{
+    return nla_len(attribute) == sizeof(uint32_t) ? nla_get_u32(attribute) : 0;
 }

@@ -62,6 +62,10 @@ int netlink_send(struct netlink *netlink, struct netlink_batch *batch, size_t *r
 
 /* Sends one request that answers with messages (NLM_F_DUMP or a get) and calls `each` for every one of them;
  * a negative return of `each` ends the reading of messages and is returned. A dump that the kernel marks as
- * interrupted (NLM_F_DUMP_INTR) is an -EINTR for the caller to repeat. */
+ * interrupted (NLM_F_DUMP_INTR) is an -EINTR for the caller to repeat; one that it could not finish, which it
+ * tells in the list's end mark, is the error that it gives. */
 int netlink_query(struct netlink *netlink, struct netlink_batch *batch,
                   int (*each)(const struct nlmsghdr *message, void *data), void *data, struct error *err);
+
+/* The 32 bits of an attribute; 0 if it is of another size. */
+uint32_t netlink_number(const struct nlattr *attribute);

@@ -112,7 +112,7 @@ static bool is_of_table(const struct comparison *comparison, const struct nlmsgh
     const struct nlattr *name = message_attribute(theirs, comparison->table_name);
     size_t size = strlen(comparison->table) + 1;
 
-    return ((const struct nfgenmsg *)nlmsg_data(theirs))->nfgen_family == NFPROTO_INET && name != NULL &&
+    return name != NULL && ((const struct nfgenmsg *)nlmsg_data(theirs))->nfgen_family == NFPROTO_INET &&
            (size_t)nla_len(name) == size && memcmp(nla_data(name), comparison->table, size) == 0;
 }
 
@@ -157,7 +157,10 @@ static int check_awake(const struct nlmsghdr *theirs, void *data)
     const struct nlattr *flags = message_attribute(theirs, NFTA_TABLE_FLAGS);
 
     (void)data;
-    return flags != NULL && nla_len(flags) == sizeof(uint32_t) && nla_get_u32(flags) == 0 ? 0 : -EBADMSG;
+    return is_type(theirs, NFT_MSG_NEWTABLE) && flags != NULL && nla_len(flags) == sizeof(uint32_t) &&
+                   nla_get_u32(flags) == 0
+               ? 0
+               : -EBADMSG;
 }
 
 /* A table can be put to sleep, with everything in it in place. */

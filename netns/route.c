@@ -50,33 +50,28 @@ void route_add(struct netlink_batch *batch, uint16_t flags, const struct route *
         nla_put_u32(message, RTA_PRIORITY, route->metric);
 }
 
-static uint32_t address_or_zero(struct nlattr *attribute)
-{
-    return nla_len(attribute) == sizeof(uint32_t) ? ntohl(nla_get_u32(attribute)) : 0;
-}
-
 static void read_attribute(struct route *route, struct nlattr *attribute)
 {
     switch (nla_type(attribute)) {
     case RTA_TABLE:
-        route->table = nla_get_u32(attribute);
+        route->table = netlink_number(attribute);
         break;
     case RTA_DST:
-        route->destination = address_or_zero(attribute);
+        route->destination = ntohl(netlink_number(attribute));
         if (route->family == AF_INET6)
             nla_memcpy(route->address6, attribute, sizeof(route->address6));
         break;
     case RTA_OIF:
-        route->index = (int)nla_get_u32(attribute);
+        route->index = (int)netlink_number(attribute);
         break;
     case RTA_GATEWAY:
-        route->gateway = address_or_zero(attribute);
+        route->gateway = ntohl(netlink_number(attribute));
         break;
     case RTA_PREFSRC:
-        route->source = address_or_zero(attribute);
+        route->source = ntohl(netlink_number(attribute));
         break;
     case RTA_PRIORITY:
-        route->metric = nla_get_u32(attribute);
+        route->metric = netlink_number(attribute);
         break;
     default:
         break;
@@ -178,16 +173,16 @@ static void read_rule_attribute(struct raw_rule *raw, struct nlattr *attribute)
 {
     switch (nla_type(attribute)) {
     case FRA_PRIORITY:
-        raw->priority = nla_get_u32(attribute);
+        raw->priority = netlink_number(attribute);
         break;
     case FRA_TABLE:
-        raw->table = nla_get_u32(attribute);
+        raw->table = netlink_number(attribute);
         break;
     case FRA_PROTOCOL:
-        raw->protocol = nla_get_u8(attribute);
+        raw->protocol = nla_len(attribute) == sizeof(uint8_t) ? nla_get_u8(attribute) : 0;
         break;
     case FRA_DST:
-        raw->rule.destination = address_or_zero(attribute);
+        raw->rule.destination = ntohl(netlink_number(attribute));
         raw->selective = true;
         break;
     case FRA_SUPPRESS_PREFIXLEN: /* present in every answer */
