@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/network_print.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 /* A quoted string of graphviz: in it only the quote ends it, and the backslash is an escape in labels. Names
  * in a policy have neither; what is quoted here stays one string even so. */
 static void put_quoted(const char *prefix, const char *text, FILE *out)
@@ -23,9 +26,21 @@ static void put_edge(const char *from_kind, const char *from, const char *to_kin
     put_quoted(to_kind, to, out);
 }
 
+/* Of its members that are there now. */
+static uint64_t refused_of(const struct network_view *view, const char *role)
+{
+    uint64_t packets = 0;
+
+    for (size_t i = 0; i < view->count; i++)
+        if (strcmp(view->members[i].role, role) == 0)
+            packets += view->more[i].refused_packets;
+    return packets;
+}
+
 static void put_role_node(const struct network_view *view, const struct policy_role *role, FILE *out)
 {
     size_t up = network_view_members_of(view, role->name);
+    uint64_t refused = refused_of(view, role->name);
     char first[16];
     char last[16];
 
@@ -33,9 +48,12 @@ static void put_role_node(const struct network_view *view, const struct policy_r
     policy_format_address(role->addresses.last, last);
     fputs("  ", out);
     put_quoted("role ", role->name, out);
-    fprintf(out, " [label=\"%s\\n%s%s%s\\n%zu up\"%s];\n", role->name, first,
+    fprintf(out, " [label=\"%s\\n%s%s%s\\n%zu up", role->name, first,
             role->addresses.first != role->addresses.last ? " - " : "",
-            role->addresses.first != role->addresses.last ? last : "", up, up == 0 ? ", style=dashed" : "");
+            role->addresses.first != role->addresses.last ? last : "", up);
+    if (refused > 0)
+        fprintf(out, "\\n%" PRIu64 " packets refused", refused);
+    fprintf(out, "\"%s];\n", up == 0 ? ", style=dashed" : "");
 }
 
 static void put_hosts(const struct policy_role *role, FILE *out)

@@ -4,19 +4,21 @@
 
 /* jansson's append and set take NULL for an error, which the caller passes on: a document is whole or none.
  */
-static json_t *make_member(const struct hub_member *member, const struct tenant *tenant)
+static json_t *make_member(const struct hub_member *member, const struct tenant *tenant,
+                           const struct network_member *more)
 {
     const bool live = tenant->use == USE_LIVE;
     char address[16];
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}}", "address",
-                     policy_format_address(member->address, address), "role", member->role, "id", member->id,
-                     "link", member->link, "host", member->host, "up", member->up, "pid",
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
+                     "address", policy_format_address(member->address, address), "role", member->role, "id",
+                     member->id, "link", member->link, "host", member->host, "up", member->up, "pid",
                      live ? json_integer(tenant->pid) : json_null(), "uptime",
                      live ? json_integer((json_int_t)tenant->seconds) : json_null(), "sent", "packets",
                      (json_int_t)member->sent_packets, "bytes", (json_int_t)member->sent_bytes, "received",
                      "packets", (json_int_t)member->received_packets, "bytes",
-                     (json_int_t)member->received_bytes);
+                     (json_int_t)member->received_bytes, "refused", "packets",
+                     (json_int_t)more->refused_packets, "bytes", (json_int_t)more->refused_bytes);
 }
 
 static json_t *make_members(const struct network_view *view)
@@ -24,7 +26,8 @@ static json_t *make_members(const struct network_view *view)
     cleanup_json json_t *list = json_array();
 
     for (size_t i = 0; i < view->count; i++)
-        if (json_array_append_new(list, make_member(&view->members[i], &view->tenants[i])) < 0)
+        if (json_array_append_new(list, make_member(&view->members[i], &view->tenants[i], &view->more[i])) <
+            0)
             return NULL;
     return json_incref(list);
 }
@@ -145,9 +148,10 @@ json_t *network_json_summary(const struct network_view *view)
 
 json_t *network_json(const struct network_view *view)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:{s:I, s:I}, s:o, s:o, s:o}", "network", view->network, "policy",
-                     network_standing_text(view->standing), "subnet", make_subnet(view), "proxy",
+    return json_pack("{s:s, s:s, s:o, s:o, s:{s:I, s:I}, s:I, s:o, s:o, s:o}", "network", view->network,
+                     "policy", network_standing_text(view->standing), "subnet", make_subnet(view), "proxy",
                      make_proxy(view), "refused", "packets", (json_int_t)view->refused_packets, "bytes",
-                     (json_int_t)view->refused_bytes, "members", make_members(view), "roles",
-                     make_roles(view), "problems", make_problems(&view->findings));
+                     (json_int_t)view->refused_bytes, "forged", (json_int_t)view->forged_packets, "members",
+                     make_members(view), "roles", make_roles(view), "problems",
+                     make_problems(&view->findings));
 }

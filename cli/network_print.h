@@ -32,8 +32,9 @@ json_t *network_json(const struct network_view *view);
 /* One element of `list --json`: the same without members and roles, with a count of members. */
 json_t *network_json_summary(const struct network_view *view);
 
-/* Text for a column, made in `buffer`: "1.5 KiB", "12345", and "4d 3h", "59s". Units are cut off, not
+/* Text for a column, made in `buffer`: "1.5 KiB"; "12345", "123k"; "4d 3h", "59s". Units are cut off, not
  * rounded up: nobody has sent more than is shown. */
 enum { NETWORK_AMOUNT_SIZE = 24 };
 const char *network_format_bytes(uint64_t bytes, char buffer[NETWORK_AMOUNT_SIZE]);
 const char *network_format_duration(uint64_t seconds, char buffer[NETWORK_AMOUNT_SIZE]);
+const char *network_format_count(uint64_t count, char buffer[NETWORK_AMOUNT_SIZE]);

@@ -14,6 +14,11 @@ enum {
     REACH_INDENT = 4,  /* of its continuation */
 };
 
+static const char *member_label(const struct hub_member *member)
+{
+    return member->host ? "(host)" : member->role[0] == '\0' ? "(attaching)" : member->role;
+}
+
 const char *network_format_bytes(uint64_t bytes, char buffer[NETWORK_AMOUNT_SIZE])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -51,11 +56,38 @@ const char *network_format_duration(uint64_t seconds, char buffer[NETWORK_AMOUNT
     return buffer;
 }
 
+const char *network_format_count(uint64_t count, char buffer[NETWORK_AMOUNT_SIZE])
+{
+    static const char units[] = {'\0', 'k', 'M', 'G', 'T', 'P', 'E'};
+    size_t unit = 0;
+
+    if (count >= 100000)
+        for (; count >= 10000; unit++)
+            count /= 1000;
+    snprintf(buffer, NETWORK_AMOUNT_SIZE, "%" PRIu64 "%.1s", count, &units[unit]);
+    return buffer;
+}
+
+/* Who was refused most, where anybody was: that is whom to look at first. */
+static void print_most_refused(const struct network_view *view, FILE *out)
+{
+    size_t most = 0;
+    char address[16];
+
+    for (size_t i = 1; i < view->count; i++)
+        if (view->more[i].refused_packets > view->more[most].refused_packets)
+            most = i;
+    if (view->count > 0 && view->more[most].refused_packets > 0)
+        fprintf(out, ", most to %s (%s)", policy_format_address(view->members[most].address, address),
+                member_label(&view->members[most]));
+}
+
 static void print_heading(const struct network_view *view, FILE *out)
 {
     const struct policy *policy = &view->policy;
     char subnet[16];
     char proxy[16];
+    char bytes[NETWORK_AMOUNT_SIZE];
 
     fprintf(out, "network %s: policy: %s", view->network, network_standing_text(view->standing));
     if (view->standing == POLICY_CHANGED)
@@ -64,8 +96,12 @@ static void print_heading(const struct network_view *view, FILE *out)
         fprintf(out, "; subnet %s/%u, proxy %s:%u at %s", policy_format_address(policy->subnet, subnet),
                 policy->prefix, policy_format_address(policy->proxy_address, proxy), policy->proxy_port,
                 policy->proxy_at == POLICY_PROXY_AT_HOST ? "the host" : "a member");
-    fprintf(out, "\nrefused by the hub: %" PRIu64 " packets, %" PRIu64 " bytes\n\n", view->refused_packets,
-            view->refused_bytes);
+    fprintf(out, "\nrefused by the hub: %" PRIu64 " packets, %s", view->refused_packets,
+            network_format_bytes(view->refused_bytes, bytes));
+    print_most_refused(view, out);
+    if (view->forged_packets > 0)
+        fprintf(out, "; forged sources dropped: %" PRIu64, view->forged_packets);
+    fputs("\n\n", out);
 }
 
 static const char *status(const struct hub_member *member, const struct tenant *tenant,
@@ -80,27 +116,52 @@ static const char *status(const struct hub_member *member, const struct tenant *
     return tenant->use == USE_NONE ? "nobody" : "?";
 }
 
+/* Columns of what is there, so that a line stays narrow. */
+struct widths {
+    int address;
+    int role;
+};
+
+static struct widths measure(const struct network_view *view)
+{
+    struct widths widths = {.address = (int)strlen("ADDRESS"), .role = (int)strlen("ROLE")};
+
+    for (size_t i = 0; i < view->count; i++) {
+        char address[16];
+        int length = (int)strlen(policy_format_address(view->members[i].address, address));
+        int label = (int)strlen(member_label(&view->members[i]));
+
+        widths.address = length > widths.address ? length : widths.address;
+        widths.role = label > widths.role ? label : widths.role;
+    }
+    return widths;
+}
+
+static void print_member(const struct network_view *view, size_t i, const struct widths *widths, FILE *out)
+{
+    const struct hub_member *member = &view->members[i];
+    char address[16];
+    char amounts[6][NETWORK_AMOUNT_SIZE];
+
+    fprintf(out, "%-*s %-*s %-12.12s %-7s %8s %5s %8s %5s %7s\n", widths->address,
+            policy_format_address(member->address, address), widths->role, member_label(member),
+            member->host || member->id[0] == '\0' ? "-" : member->id,
+            status(member, &view->tenants[i], amounts[0]),
+            network_format_bytes(member->sent_bytes, amounts[1]),
+            network_format_count(member->sent_packets, amounts[2]),
+            network_format_bytes(member->received_bytes, amounts[3]),
+            network_format_count(member->received_packets, amounts[4]),
+            network_format_count(view->more[i].refused_packets, amounts[5]));
+}
+
 static void print_members(const struct network_view *view, FILE *out)
 {
-    fprintf(out, "%-15s %-12s %-12s %-10s %-8s %8s %8s %8s %8s\n", "ADDRESS", "ROLE", "CONTAINER", "LINK",
-            "UP", "SENT", "PACKETS", "RECEIVED", "PACKETS");
-    for (size_t i = 0; i < view->count; i++) {
-        const struct hub_member *member = &view->members[i];
-        char address[16];
-        char up[NETWORK_AMOUNT_SIZE];
-        char sent[NETWORK_AMOUNT_SIZE];
-        char received[NETWORK_AMOUNT_SIZE];
+    const struct widths widths = measure(view);
 
-        fprintf(out, "%-15s %-12s %-12.12s %-10s %-8s %8s %8" PRIu64 " %8s %8" PRIu64 "\n",
-                policy_format_address(member->address, address),
-                member->host              ? "(host)"
-                : member->role[0] == '\0' ? "(attaching)"
-                                          : member->role,
-                member->host || member->id[0] == '\0' ? "-" : member->id, member->link,
-                status(member, &view->tenants[i], up), network_format_bytes(member->sent_bytes, sent),
-                member->sent_packets, network_format_bytes(member->received_bytes, received),
-                member->received_packets);
-    }
+    fprintf(out, "%-*s %-*s %-12s %-7s %8s %5s %8s %5s %7s\n", widths.address, "ADDRESS", widths.role, "ROLE",
+            "CONTAINER", "UP", "SENT", "PKTS", "RECEIVED", "PKTS", "REFUSED");
+    for (size_t i = 0; i < view->count; i++)
+        print_member(view, i, &widths, out);
 }
 
 /* Words one after the other, on as many lines as they need. */

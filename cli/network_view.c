@@ -28,6 +28,7 @@ void network_view_free(struct network_view *view)
         policy_free(&view->policy);
     free(view->members);
     free(view->tenants);
+    free(view->more);
 }
 
 size_t network_view_members_of(const struct network_view *view, const char *role)
@@ -128,10 +129,37 @@ static int read_members(struct network_view *view, int hub, struct error *err)
     if (result < 0)
         return result;
     view->tenants = calloc(view->count + 1, sizeof(*view->tenants));
-    if (view->tenants == NULL)
+    view->more = calloc(view->count + 1, sizeof(*view->more));
+    if (view->tenants == NULL || view->more == NULL)
         return error_set(err, ENOMEM, "list members");
-    result = tenants_look(hub, view->members, view->count, view->tenants, err);
-    return result < 0 ? result : hub_refused(hub, &view->refused_packets, &view->refused_bytes, err);
+    return tenants_look(hub, view->members, view->count, view->tenants, err);
+}
+
+/* The host has two addresses where the proxy is there, and its link is named after one of them. */
+static bool has_address(const struct network_view *view, const struct hub_member *member, uint32_t address)
+{
+    return member->address == address ||
+           (member->host && view->has_policy && address == view->policy.host_address);
+}
+
+static int read_refusals(struct network_view *view, int hub, struct error *err)
+{
+    cleanup_free struct nft_counted *counted = NULL;
+    size_t count = 0;
+    int result = hub_refused(hub, &view->refused_packets, &view->refused_bytes, err);
+
+    if (result == 0)
+        result = hub_forged(hub, &view->forged_packets, err);
+    if (result == 0)
+        result = hub_refused_of(hub, &counted, &count, err);
+    for (size_t i = 0; i < view->count && result == 0; i++)
+        for (size_t k = 0; k < count; k++) {
+            if (!has_address(view, &view->members[i], counted[k].address))
+                continue;
+            view->more[i].refused_packets += counted[k].packets;
+            view->more[i].refused_bytes += counted[k].bytes;
+        }
+    return result;
 }
 
 static int read_hub(struct network_view *view, int hub, int host_netns, struct error *err)
@@ -141,6 +169,8 @@ static int read_hub(struct network_view *view, int hub, int host_netns, struct e
 
     if (result == 0)
         result = read_members(view, hub, err);
+    if (result == 0)
+        result = read_refusals(view, hub, err);
     if (result < 0)
         return result;
     look_at_members(view);

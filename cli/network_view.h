@@ -24,6 +24,11 @@ enum policy_standing {
     POLICY_BROKEN,
 };
 
+struct network_member {       /* what the hub counted of the member at the same place in the list */
+    uint64_t refused_packets; /* since it was attached; of the host since the hub was made */
+    uint64_t refused_bytes;
+};
+
 struct network_view {
     char network[POLICY_NAME_SIZE];
     bool up;
@@ -32,9 +37,11 @@ struct network_view {
     struct policy policy;
     struct hub_member *members; /* by address */
     struct tenant *tenants;     /* of the same */
-    size_t count;               /* of both, the host's uplink included */
-    uint64_t refused_packets;   /* by the hub, since it was made */
+    struct network_member *more;
+    size_t count;             /* of all three, the host's uplink included */
+    uint64_t refused_packets; /* by the hub, since it was made */
     uint64_t refused_bytes;
+    uint64_t forged_packets;  /* of these it counts no member's: the source was not the member's own */
     struct findings findings; /* what is not as it should be */
 };
 

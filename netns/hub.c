@@ -2,16 +2,19 @@
 #include "netns/hub.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "netns/child.h"
 #include "netns/hub_rules.h"
 #include "netns/member.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
+#include "netns/netstat.h"
 #include "netns/pin.h"
 #include "netns/route.h"
 #include "netns/uplink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdio.h>
@@ -384,6 +387,48 @@ int hub_refused(int netns, uint64_t *ret_packets, uint64_t *ret_bytes, struct er
     int result = open_socket(netns, NETLINK_NETFILTER, &netfilter, err);
 
     return result < 0 ? result : hub_rules_refused(netfilter, ret_packets, ret_bytes, err);
+}
+
+int hub_refused_of(int netns, struct nft_counted **ret_counted, size_t *ret_count, struct error *err)
+{
+    cleanup_netlink struct netlink *netfilter = NULL;
+    int result = open_socket(netns, NETLINK_NETFILTER, &netfilter, err);
+
+    if (result == 0)
+        result = hub_rules_refused_of(netfilter, ret_counted, ret_count, err);
+    if (result != -ENOENT)
+        return result;
+    *ret_counted = NULL;
+    *ret_count = 0;
+    return 0;
+}
+
+/* The kernel's own counters of the thread's namespace, as a pair of lines for each group (netns/netstat.h).
+ */
+static int read_netstat(char **ret_text, struct error *err)
+{
+    size_t length = 0;
+
+    return file_read_at(AT_FDCWD, "/proc/thread-self/net/netstat", NETSTAT_MAX, ret_text, &length, err);
+}
+
+int hub_forged(int netns, uint64_t *ret_packets, struct error *err)
+{
+    cleanup_close int own = namespace_open_own(err);
+    cleanup_free char *text = NULL;
+    struct error back;
+    int result = own < 0 ? own : namespace_enter(netns, err);
+
+    if (result < 0)
+        return result;
+    result = read_netstat(&text, err);
+    if (namespace_enter(own, &back) < 0)
+        abort(); /* see netlink_open_in */
+    if (result < 0)
+        return result;
+    if (!netstat_find(text, "TcpExt", "IPReversePathFilter", ret_packets))
+        return error_set(err, EBADMSG, "find IPReversePathFilter in /proc/net/netstat");
+    return 0;
 }
 
 int hub_list(int (*each)(const char *network, void *data), void *data, struct error *err)

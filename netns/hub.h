@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "netns/link.h"
+#include "netns/nft.h"
 #include "policy/policy.h"
 
 #include <stdbool.h>
@@ -62,8 +63,16 @@ struct hub_member {
 /* Reads who is attached, by address. *ret_members is for the caller to free. */
 int hub_members(int netns, struct hub_member **ret_members, size_t *ret_count, struct error *err);
 
-/* What the hub refused since its rules were last replaced. */
+/* What the hub refused since it was made. */
 int hub_refused(int netns, uint64_t *ret_packets, uint64_t *ret_bytes, struct error *err);
+
+/* The same by source address, of members since they were attached, in order; *ret_counted is for the caller
+ * to free. Of a hub that an earlier release made: nothing, until it is reloaded. */
+int hub_refused_of(int netns, struct nft_counted **ret_counted, size_t *ret_count, struct error *err);
+
+/* How many packets reverse path filtering dropped in the hub since it was made: those with a source that is
+ * not the member's own. They never get to the rules, so they are in no other count. */
+int hub_forged(int netns, uint64_t *ret_packets, struct error *err);
 
 /* Calls `each` with the name of every network that is up; a negative return ends it and is returned. */
 int hub_list(int (*each)(const char *network, void *data), void *data, struct error *err);

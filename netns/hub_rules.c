@@ -13,12 +13,15 @@
 
 #define POLICY_PREFIX "policy-"
 #define FLOWS_PREFIX "flows-"
-#define REFUSED "refused"
+#define REFUSED "refused"       /* counter: of all packets */
+#define REFUSED_OF "refused-of" /* set: of each member's */
+#define LOGGED_OF "logged-of"   /* set: the limit of each member's */
 #define cleanup_present __attribute__((cleanup(present_free_at)))
 
 enum {
     TRIES = 16,             /* of a transaction, when somebody else changes rules at the same time */
-    LOGGED_PER_SECOND = 50, /* of all members together: what people can read and a flood cannot abuse */
+    LOGGED_PER_SECOND = 50, /* of one member: who floods hides his own lines, and nobody else's */
+    LOGGED_IN_ALL = 500,    /* of all together: what they can have the host write, however many they are */
 };
 
 _Static_assert(NFLOG_GROUPS == 4, "add_base_rules logs to four groups");
@@ -35,6 +38,15 @@ static void add_policy_chain(const struct nft_table *table, const char *chain, c
     nft_rule(table, chain, nft_flow_reply(set), nft_answering(), nft_accept());
 }
 
+/* A reload cannot change the subnet, so the sets are the same and keep what they have. */
+static void add_sources(const struct nft_table *table, const struct policy *policy)
+{
+    const uint32_t addresses = (uint32_t)1 << (32 - policy->prefix);
+
+    nft_sources_add(table, REFUSED_OF, addresses);
+    nft_sources_add(table, LOGGED_OF, addresses);
+}
+
 static void add_base_chains(const struct nft_table *table)
 {
     nft_base_chain_add(table, "forward", NF_INET_FORWARD, NFT_PRIORITY_FILTER, NF_DROP);
@@ -47,8 +59,10 @@ static void add_base_rules(const struct nft_table *table, const char *name)
     /* `lo` is where absent members are routed: nothing may go there, and TCP is told so at once. */
     nft_rule(table, "forward", nft_ipv4(), nft_unfragmented(), nft_not_oifname("lo"), nft_jump(name));
     nft_rule(table, "forward", nft_count(REFUSED));
-    nft_rule(table, "forward", nft_limit(LOGGED_PER_SECOND), nft_log(NFLOG_GROUP_FIRST),
-             nft_log(NFLOG_GROUP_FIRST + 1), nft_log(NFLOG_GROUP_FIRST + 2), nft_log(NFLOG_GROUP_FIRST + 3));
+    nft_rule(table, "forward", nft_count_source(REFUSED_OF));
+    nft_rule(table, "forward", nft_limit_source(LOGGED_OF, LOGGED_PER_SECOND), nft_limit(LOGGED_IN_ALL),
+             nft_log(NFLOG_GROUP_FIRST), nft_log(NFLOG_GROUP_FIRST + 1), nft_log(NFLOG_GROUP_FIRST + 2),
+             nft_log(NFLOG_GROUP_FIRST + 3));
     nft_rule(table, "forward", nft_ipv4(), nft_tcp(), nft_reject_tcp());
     nft_rule(table, "output", nft_ipv4(), nft_tcp(), nft_tcp_reset(), nft_accept());
 }
@@ -87,7 +101,7 @@ static int read_present(struct netlink *nf, struct present *present, struct erro
     return result == -EINTR ? -ERESTART : result;
 }
 
-/* First transaction: the flows, which no rule uses yet. */
+/* First transaction: the sets; the one of flows is new, and no rule uses it yet. */
 static int add_flows(struct netlink *nf, const struct policy *policy, uint32_t generation, const char *set,
                      struct error *err)
 {
@@ -98,6 +112,7 @@ static int add_flows(struct netlink *nf, const struct policy *policy, uint32_t g
     flows_of_policy(policy, &flows);
     nft_begin(batch, generation);
     nft_table_add(&table);
+    add_sources(&table, policy);
     nft_flows_add(&table, set, flows.list, flows.count);
     return nft_commit(nf, batch, err);
 }
@@ -182,4 +197,26 @@ int hub_rules_check(struct netlink *nf, const struct policy *policy, struct erro
 int hub_rules_refused(struct netlink *nf, uint64_t *ret_packets, uint64_t *ret_bytes, struct error *err)
 {
     return nft_counter_read(nf, HUB_TABLE, REFUSED, ret_packets, ret_bytes, err);
+}
+
+int hub_rules_refused_of(struct netlink *nf, struct nft_counted **ret_counted, size_t *ret_count,
+                         struct error *err)
+{
+    return nft_sources_read(nf, HUB_TABLE, REFUSED_OF, ret_counted, ret_count, err);
+}
+
+/* A look first: there is next to never something to forget, and a transaction that fails costs 13 ms. */
+int hub_rules_forget(struct netlink *nf, uint32_t address, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
+    bool exists = false;
+    int result = nft_source_exists(nf, HUB_TABLE, REFUSED_OF, address, &exists, err);
+
+    if (result < 0 || !exists)
+        return result;
+    nft_begin(batch, 0);
+    nft_source_delete(&table, REFUSED_OF, address);
+    result = nft_commit(nf, batch, err);
+    return result == -ENOENT ? 0 : result;
 }

@@ -8,6 +8,7 @@
 #include "netns/guard.h"
 #include "netns/hash.h"
 #include "netns/hub.h"
+#include "netns/hub_rules.h"
 #include "netns/member_state.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
@@ -35,6 +36,7 @@ enum {
 struct attach {
     const struct member_request *request;
     struct netlink *hub;
+    struct netlink *hub_rules;
     struct netlink *member;
     struct link link; /* the hub's end; index 0 while there is none */
     uint32_t address;
@@ -144,6 +146,9 @@ static int attach_inside(struct attach *attach, struct error *err)
     if (result == 0)
         result = configure_member(attach, err);
     if (result == 0)
+        result =
+            hub_rules_forget(attach->hub_rules, attach->address, err); /* of who had the address before */
+    if (result == 0)
         result = connect_hub(attach, err);
     return result == 0 ? link_notice_carrier(attach->member, MEMBER_LINK, err) : result;
 }
@@ -171,6 +176,9 @@ static int attach_locked(struct attach *attach, struct error *err)
     if (result == 0)
         result = netlink_open_in(request->hub, request->host_netns, NETLINK_ROUTE, &attach->hub, err);
     if (result == 0)
+        result =
+            netlink_open_in(request->hub, request->host_netns, NETLINK_NETFILTER, &attach->hub_rules, err);
+    if (result == 0)
         result = namespace_enter(request->netns, err);
     if (result < 0)
         return result;
@@ -197,6 +205,7 @@ int member_attach(const struct member_request *request, uint32_t *ret_address, s
     result = attach_locked(&attach, err);
     netlink_close(attach.member);
     netlink_close(attach.hub);
+    netlink_close(attach.hub_rules);
     if (result == 0)
         *ret_address = attach.address;
     return result;

@@ -268,6 +268,47 @@ void nft_set_delete(const struct nft_table *table, const char *set)
     put_text(message, NFTA_SET_NAME, set);
 }
 
+/* ---- sets of sources ---- */
+
+void nft_sources_add(const struct nft_table *table, const char *set, uint32_t size)
+{
+    struct nl_msg *message = request(table->batch, NFT_MSG_NEWSET, NLM_F_CREATE, "add nftables set");
+    struct nlattr *description = NULL;
+
+    put_text(message, NFTA_SET_TABLE, table->name);
+    put_text(message, NFTA_SET_NAME, set);
+    put_number(message, NFTA_SET_FLAGS, NFT_SET_EVAL);
+    put_number(message, NFTA_SET_KEY_TYPE, NFT_TYPE_IPV4);
+    put_number(message, NFTA_SET_KEY_LEN, sizeof(uint32_t));
+    put_number(message, NFTA_SET_ID, SET_ID);
+    description = nest(message, NFTA_SET_DESC);
+    put_number(message, NFTA_SET_DESC_SIZE, size);
+    nla_nest_end(message, description);
+}
+
+/* The list of one element. */
+static void put_source(struct nl_msg *message, const char *table, const char *set, uint32_t address)
+{
+    uint32_t key = htonl(address);
+    struct nlattr *elements = NULL;
+    struct nlattr *element = NULL;
+
+    put_text(message, NFTA_SET_ELEM_LIST_TABLE, table);
+    put_text(message, NFTA_SET_ELEM_LIST_SET, set);
+    elements = nest(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+    element = nest(message, NFTA_LIST_ELEM);
+    put_data(message, NFTA_SET_ELEM_KEY, &key, sizeof(key));
+    nla_nest_end(message, element);
+    nla_nest_end(message, elements);
+}
+
+void nft_source_delete(const struct nft_table *table, const char *set, uint32_t address)
+{
+    struct nl_msg *message = request(table->batch, NFT_MSG_DELSETELEM, 0, "delete element of nftables set");
+
+    put_source(message, table->name, set, address);
+}
+
 /* ---- expressions: what the kernel's virtual machine runs ---- */
 
 struct expression {
@@ -447,12 +488,12 @@ static void put_address(struct nl_msg *message, const struct nft_step *step, uin
         compare_range(message, &step->number, &step->other, sizeof(step->number));
 }
 
-static void put_source(struct nl_msg *message, const struct nft_step *step)
+static void put_saddr(struct nl_msg *message, const struct nft_step *step)
 {
     put_address(message, step, IP_SOURCE);
 }
 
-static void put_destination(struct nl_msg *message, const struct nft_step *step)
+static void put_daddr(struct nl_msg *message, const struct nft_step *step)
 {
     put_address(message, step, IP_DESTINATION);
 }
@@ -460,13 +501,13 @@ static void put_destination(struct nl_msg *message, const struct nft_step *step)
 struct nft_step nft_saddr(struct policy_range addresses)
 {
     return (struct nft_step){
-        .put = put_source, .number = htonl(addresses.first), .other = htonl(addresses.last)};
+        .put = put_saddr, .number = htonl(addresses.first), .other = htonl(addresses.last)};
 }
 
 struct nft_step nft_daddr(struct policy_range addresses)
 {
     return (struct nft_step){
-        .put = put_destination, .number = htonl(addresses.first), .other = htonl(addresses.last)};
+        .put = put_daddr, .number = htonl(addresses.first), .other = htonl(addresses.last)};
 }
 
 /* other: the offset in the header. */
@@ -592,21 +633,61 @@ static void put_large_number(struct nl_msg *message, int type, uint64_t number)
     put_bytes(message, type, &big, sizeof(big));
 }
 
-/* number: packets a second, and the burst. */
+/* `rate`: packets a second, and the burst. */
+static void put_limit_data(struct nl_msg *message, uint32_t rate)
+{
+    put_large_number(message, NFTA_LIMIT_RATE, rate);
+    put_large_number(message, NFTA_LIMIT_UNIT, 1); /* second */
+    put_number(message, NFTA_LIMIT_BURST, rate);
+    put_number(message, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+}
+
 static void put_limit(struct nl_msg *message, const struct nft_step *step)
 {
     struct expression limit = expression_open(message, "limit");
 
-    put_large_number(message, NFTA_LIMIT_RATE, step->number);
-    put_large_number(message, NFTA_LIMIT_UNIT, 1); /* second */
-    put_number(message, NFTA_LIMIT_BURST, step->number);
-    put_number(message, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+    put_limit_data(message, step->number);
     expression_close(message, &limit);
 }
 
 struct nft_step nft_limit(uint32_t rate)
 {
     return (struct nft_step){.put = put_limit, .number = rate};
+}
+
+/* Finds the source in the set, or puts it in, and runs an expression that the element keeps the state of: one
+ * for each set, because kernels before 5.11 know no more. number: the rate of a limit, 0: a counter. */
+static void put_stateful_source(struct nl_msg *message, const struct nft_step *step)
+{
+    struct nft_step ipv4 = nft_ipv4();
+    struct expression dynset;
+    struct nlattr *stateful = NULL;
+    struct nlattr *data = NULL;
+
+    put_protocol(message, &ipv4);
+    load_payload(message, NFT_PAYLOAD_NETWORK_HEADER, IP_SOURCE, sizeof(uint32_t), NFT_REG_1);
+    dynset = expression_open(message, "dynset");
+    put_text(message, NFTA_DYNSET_SET_NAME, step->text);
+    put_number(message, NFTA_DYNSET_SREG_KEY, NFT_REG_1);
+    put_number(message, NFTA_DYNSET_OP, NFT_DYNSET_OP_ADD);
+    stateful = nest(message, NFTA_DYNSET_EXPR);
+    put_text(message, NFTA_EXPR_NAME, step->number == 0 ? "counter" : "limit");
+    data = nest(message, NFTA_EXPR_DATA);
+    if (step->number != 0)
+        put_limit_data(message, step->number);
+    nla_nest_end(message, data);
+    nla_nest_end(message, stateful);
+    expression_close(message, &dynset);
+}
+
+struct nft_step nft_count_source(const char *set)
+{
+    return (struct nft_step){.put = put_stateful_source, .text = set};
+}
+
+struct nft_step nft_limit_source(const char *set, uint32_t rate)
+{
+    return (struct nft_step){.put = put_stateful_source, .text = set, .number = rate};
 }
 
 static void put_log(struct nl_msg *message, const struct nft_step *step)
@@ -860,5 +941,109 @@ int nft_counter_read(struct netlink *nf, const char *table, const char *counter,
         return error_set(err, EBADMSG, "read nftables counter %s of table %s", counter, table);
     *ret_packets = values.packets;
     *ret_bytes = values.bytes;
+    return 0;
+}
+
+/* ---- what sets of sources have ---- */
+
+enum { READ_ATTEMPTS = 16 };
+
+struct sources {
+    struct nft_counted *list;
+    size_t count;
+};
+
+static struct nlattr *inside(const struct nlattr *parent, int type)
+{
+    return parent == NULL ? NULL : nla_find(nla_data(parent), nla_len(parent), type);
+}
+
+static uint64_t large_number(const struct nlattr *number)
+{
+    return number != NULL && nla_len(number) == sizeof(uint64_t)
+               ? be64toh(nla_get_u64((struct nlattr *)(uintptr_t)number))
+               : 0;
+}
+
+static int append_source(struct sources *sources, const struct nlattr *element)
+{
+    const struct nlattr *key = inside(inside(element, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
+    const struct nlattr *counter = inside(inside(element, NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA);
+    struct nft_counted *grown = NULL;
+
+    if (key == NULL || nla_len(key) != sizeof(uint32_t))
+        return 0;
+    grown = reallocarray(sources->list, sources->count + 1, sizeof(*grown));
+    if (grown == NULL)
+        return -ENOMEM;
+    sources->list = grown;
+    sources->list[sources->count++] =
+        (struct nft_counted){.address = ntohl(nla_get_u32(key)),
+                             .packets = large_number(inside(counter, NFTA_COUNTER_PACKETS)),
+                             .bytes = large_number(inside(counter, NFTA_COUNTER_BYTES))};
+    return 0;
+}
+
+static int read_sources(const struct nlmsghdr *message, void *data)
+{
+    const struct nlattr *elements = attribute(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+    const struct nlattr *element = NULL;
+    int result = 0;
+    int rest = 0;
+
+    if (!is_answer(message, NFT_MSG_NEWSETELEM) || elements == NULL)
+        return 0;
+    nla_for_each_nested(element, elements, rest) if (result == 0) result = append_source(data, element);
+    return result;
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct nft_counted *first = a;
+    const struct nft_counted *second = b;
+
+    return (first->address > second->address) - (first->address < second->address);
+}
+
+int nft_sources_read(struct netlink *nf, const char *table, const char *set, struct nft_counted **ret_counted,
+                     size_t *ret_count, struct error *err)
+{
+    struct sources sources = {.list = NULL};
+    int result = -EINTR;
+
+    for (int i = 0; i < READ_ATTEMPTS && result == -EINTR; i++) {
+        cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+        struct nl_msg *message = request(batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, "read nftables set");
+
+        put_text(message, NFTA_SET_ELEM_LIST_TABLE, table);
+        put_text(message, NFTA_SET_ELEM_LIST_SET, set);
+        sources.count = 0;
+        result = netlink_query(nf, batch, read_sources, &sources, err);
+    }
+    if (result == -ENOMEM)
+        error_set(err, ENOMEM, "read nftables set");
+    if (result < 0) {
+        free(sources.list);
+        return result;
+    }
+    if (sources.count > 0)
+        qsort(sources.list, sources.count, sizeof(*sources.list), by_address);
+    *ret_counted = sources.list;
+    *ret_count = sources.count;
+    return 0;
+}
+
+int nft_source_exists(struct netlink *nf, const char *table, const char *set, uint32_t address,
+                      bool *ret_exists, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    int result = 0;
+
+    put_source(request(batch, NFT_MSG_GETSETELEM, 0, "look for element of nftables set"), table, set,
+               address);
+    result = netlink_query(nf, batch, ignore, NULL, err);
+    if (result < 0 && result != -ENOENT)
+        return result;
+    *ret_exists = result == 0;
     return 0;
 }

@@ -93,6 +93,14 @@ void nft_flows_add(const struct nft_table *table, const char *set, const struct 
                    size_t count);
 void nft_set_delete(const struct nft_table *table, const char *set);
 
+/* A set of IPv4 addresses that rules fill (nft_count_source, nft_limit_source), each with a state of its own,
+ * unless it is there; then it keeps what it has. `size`: of how many addresses; what comes after them is not
+ * remembered. */
+void nft_sources_add(const struct nft_table *table, const char *set, uint32_t size);
+
+/* Takes an address out, which must be in. */
+void nft_source_delete(const struct nft_table *table, const char *set, uint32_t address);
+
 /* Appends a rule made of steps to the chain. */
 void nft_rule_add(const struct nft_table *table, const char *chain, const struct nft_step *steps);
 #define nft_rule(table, chain, ...) \
@@ -136,6 +144,13 @@ struct nft_step nft_tcp_reset(void); /* the RST flag is set */
 struct nft_step nft_count(const char *counter);
 struct nft_step
 nft_limit(uint32_t rate); /* the rule goes on for `rate` packets a second, and as many at once */
+
+/* Counts the packet for its source, which has to be an IPv4 address. */
+struct nft_step nft_count_source(const char *set);
+
+/* As nft_limit, for each source by itself. */
+struct nft_step nft_limit_source(const char *set, uint32_t rate);
+
 struct nft_step nft_log(uint16_t group); /* to the reader of the group, if there is one; the rule goes on */
 struct nft_step nft_accept(void);
 struct nft_step nft_drop(void);
@@ -172,3 +187,18 @@ int nft_list_sets(struct netlink *nf, const char *table, const char *prefix, str
 /* The values of a named counter. */
 int nft_counter_read(struct netlink *nf, const char *table, const char *counter, uint64_t *ret_packets,
                      uint64_t *ret_bytes, struct error *err);
+
+/* What nft_count_source has counted. */
+struct nft_counted {
+    uint32_t address; /* in the byte order of the machine */
+    uint64_t packets;
+    uint64_t bytes;
+};
+
+/* Reads all of it, by address; *ret_counted is for the caller to free. No such set: -ENOENT. */
+int nft_sources_read(struct netlink *nf, const char *table, const char *set, struct nft_counted **ret_counted,
+                     size_t *ret_count, struct error *err);
+
+/* Whether the address is in the set. No such set: it is not. */
+int nft_source_exists(struct netlink *nf, const char *table, const char *set, uint32_t address,
+                      bool *ret_exists, struct error *err);

@@ -63,12 +63,12 @@ named()
 @test "the JSON document has these keys, and whole ids" {
     run "$SALLYPORT" network show "$NETWORK" --json
     jq -e --arg address "$(address_of spt-show-agent)" --argjson pid "$(<"$WORK/spt-show-agent.pid")" '
-        keys == ["members", "network", "policy", "problems", "proxy", "refused", "roles", "subnet"] and
+        keys == ["forged", "members", "network", "policy", "problems", "proxy", "refused", "roles", "subnet"] and
         (.members | length) == 3 and
-        ([.members[] | keys] | unique) == [["address", "host", "id", "link", "pid", "received", "role", "sent", "up",
-            "uptime"]] and
+        ([.members[] | keys] | unique) == [["address", "host", "id", "link", "pid", "received", "refused", "role",
+            "sent", "up", "uptime"]] and
         ([.roles[] | keys] | unique) == [["first", "hosts", "last", "name", "proxy", "published", "reach", "up"]] and
-        .subnet == "10.209.0.0/24" and .problems == [] and
+        .forged == 0 and .subnet == "10.209.0.0/24" and .problems == [] and
         .proxy == {address: "10.209.0.2", port: 3128, at: "host", up: true} and
         (.members[] | select(.id == "spt-show-agent") |
             .role == "agent" and .address == $address and .pid == $pid and .uptime >= 0 and .uptime < 3600) and
@@ -89,6 +89,32 @@ named()
     after=$(jq '.members[] | select(.id == "spt-show-agent").uptime' <<<"$output")
     ((after >= before)) || fail "$before, then $after"
     [[ $(jq '.members[] | select(.id == "spt-show-agent").pid' <<<"$output") == "$(<"$WORK/spt-show-agent.pid")" ]]
+}
+
+# refusals ID: how many packets of the member are told to have been refused.
+refusals()
+{
+    "$SALLYPORT" network show "$NETWORK" --json | jq --arg id "$1" '.members[] | select(.id == $id).refused.packets'
+}
+
+@test "what was refused is told of each member for itself, and goes on across a reload" {
+    [[ $(refusals spt-show-agent) -eq 0 && $(refusals spt-show-gateway) -eq 0 ]]
+    run ! inside spt-show-agent /probe ports "$GATEWAY" --first 20 --last 29
+    run ! inside spt-show-gateway /probe tcp "$PROXY" 22
+    "$SALLYPORT" network reload "$NETWORK"
+    run ! inside spt-show-gateway /probe tcp "$PROXY" 23
+    [[ $(refusals spt-show-agent) -eq 10 && $(refusals spt-show-gateway) -eq 2 ]]
+    run "$SALLYPORT" network show "$NETWORK"
+    says "refused by the hub: 12 packets, 720 B, most to $(address_of spt-show-agent) (agent)"
+    [[ $output != *forged* ]]
+    [[ $(awk '$3 == "spt-show-age" { print $NF }' <<<"$output") -eq 10 ]] || fail "$output"
+    [[ $("$SALLYPORT" network show "$NETWORK" --dot) == *'\n1 up\n10 packets refused"'* ]]
+    # A forged source is nobody's.
+    network_of spt-show-agent "$PROBE" packet sp0 tcp --dest-ip "$PROXY" --port 25 --source-ip "$DASHBOARD" --marker x \
+        --dest-mac "$(network_of spt-show-agent ip neigh show dev sp0 | awk '{ print $3; exit }')"
+    run "$SALLYPORT" network show "$NETWORK"
+    says "refused by the hub: 12 packets, 720 B, most to $(address_of spt-show-agent) (agent); forged sources dropped: 1"
+    [[ $("$SALLYPORT" network show "$NETWORK" --json | jq .forged) -eq 1 ]]
 }
 
 @test "the graph is one digraph with an edge for everything that is reached" {
@@ -217,7 +243,7 @@ named()
     kill -KILL "$(<"$WORK/spt-show-pair.pid")"
     eventually bash -c "[[ ! -e /proc/$(<"$WORK/spt-show-pair.pid")/ns/net ]]"
     run "$SALLYPORT" network show "$NETWORK"
-    grep -Eq "^$address +pair +spt-show-pai +$link +nobody " <<<"$output" || fail "$output"
+    grep -Eq "^$address +pair +spt-show-pai +nobody " <<<"$output" || fail "$output"
     named link-without-member "nobody lives behind link $link of $address, container spt-show-pai"
     exec 7<&-
     container_delete spt-show-pair

@@ -586,6 +586,71 @@ Test(hub, is_listed_with_its_members)
     remove_hub();
 }
 
+static uint64_t refused_of(int hub, uint32_t address)
+{
+    cleanup_free struct nft_counted *counted = NULL;
+    size_t count = 0;
+
+    cr_assert(hub_refused_of(hub, &counted, &count, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < count; i++)
+        if (counted[i].address == address)
+            return counted[i].packets;
+    return 0;
+}
+
+/* It goes on when the network is reloaded, and begins anew with who gets the address next. */
+Test(hub, counts_refusals_of_each_member_for_itself)
+{
+    cleanup_close int hub = ensure();
+    cleanup_close int first = world_namespace();
+    cleanup_close int agent = world_namespace();
+    cleanup_close int next = world_namespace();
+    cleanup_free struct hub_member *members = NULL;
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+    size_t count = 0;
+
+    attach(hub, first, "dashboard", "one");
+    attach(hub, agent, "agent", "two");
+    cr_assert(hub_members(hub, &members, &count, &err) == 0 && count == 3);
+    for (unsigned port = 22; port < 25; port++)
+        cr_expect_eq(world_connect(first, "10.250.7.2", (uint16_t)port), ECONNREFUSED);
+    cr_expect_eq(world_connect(agent, "10.250.7.2", 22), ECONNREFUSED);
+    reload(&USUAL);
+    cr_expect_eq(world_connect(agent, "10.250.7.4", 22), ECONNREFUSED);
+    cr_expect_eq(refused_of(hub, 0x0afa0704), 3);
+    cr_expect_eq(refused_of(hub, members[2].address), 2);
+    cr_assert(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    attach(hub, next, "dashboard", "three");
+    cr_expect_eq(refused_of(hub, 0x0afa0704), 0);
+    cr_expect_eq(refused_of(hub, members[2].address), 2);
+    cr_expect(hub_refused(hub, &packets, &bytes, &err) == 0 && packets == 5, "%s", err.text);
+    remove_hub();
+}
+
+/* A forged source is in no count of the rules; without reverse path filtering it is in another member's. */
+Test(hub, counts_forged_sources)
+{
+    cleanup_close int hub = ensure();
+    cleanup_close int netns = world_namespace();
+    uint64_t forged = 42;
+    uint64_t packets = 42;
+    uint64_t bytes = 0;
+
+    attach(hub, netns, "dashboard", "one");
+    cr_expect(hub_forged(hub, &forged, &err) == 0 && forged == 0, "%s", err.text);
+    cr_assert_eq(world_run(netns, "ip addr add 10.250.7.99/32 dev sp0 && ip route replace 10.250.7.0/24 "
+                                  "via 169.254.0.1 dev sp0 onlink src 10.250.7.99"),
+                 0);
+    cr_expect_eq(world_connect(netns, "10.250.7.2", 22), ETIMEDOUT);
+    cr_expect(hub_forged(hub, &forged, &err) == 0 && forged > 0, "%s", err.text);
+    cr_expect(hub_refused(hub, &packets, &bytes, &err) == 0 && packets == 0, "%s", err.text);
+    cr_assert_eq(world_run(hub, "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done"), 0);
+    cr_expect_eq(world_connect(netns, "10.250.7.2", 22), ETIMEDOUT);
+    cr_expect(hub_refused(hub, &packets, &bytes, &err) == 0 && packets > 0, "%s", err.text);
+    remove_hub();
+}
+
 /* In a mount namespace of its own, where process 1 can be seen. Returns an exit status. */
 static int use_the_first_mount_namespace(void)
 {

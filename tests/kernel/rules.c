@@ -7,6 +7,7 @@
 #include "netns/guard.h"
 #include "netns/hub_rules.h"
 #include "netns/namespace.h"
+#include "netns/nflog.h"
 #include "netns/uplink_rules.h"
 #include "policy/policy.h"
 #include "topology.h"
@@ -44,6 +45,7 @@ static const char revoked[] =
 
 enum {
     RELOADS = 500,
+    FLOOD = 5000,       /* packets, sent faster than 50 a second */
     FLAGS = 256,        /* of a TCP header: every combination */
     SENT_AGAIN = 5000,  /* milliseconds: a segment that was lost arrives */
     FLAGS_PORT = 20000, /* the destination port of the segment with no flags */
@@ -198,6 +200,51 @@ Test(rules, hub_refuses_the_rest_at_once)
         expect_open(one->from, one->source, 0, one->address, one->port);
     }
     netlink_close(nf);
+}
+
+/* The lines of each of two members that a reader gets. */
+struct lines {
+    unsigned agent;
+    unsigned other;
+};
+
+static void count_line(const struct nflog_packet *packet, void *data)
+{
+    struct lines *lines = data;
+
+    lines->agent += packet->source == 0x0ad10040;
+    lines->other += packet->source == 0x0ad10041;
+}
+
+/* One member is refused without end, then another one once. */
+static struct lines flood_and_knock(void)
+{
+    struct netlink *log = topology_netfilter(HUB);
+    struct lines lines = {.agent = 0};
+
+    cr_assert_eq(nflog_bind(log, &err), 0, "%s", err.text);
+    for (unsigned i = 0; i < FLOOD; i++)
+        topology_send_flags(AGENT, AGENT_ADDRESS, 40000, GATEWAY_ADDRESS, 22, TH_SYN);
+    topology_send_flags(OTHER, OTHER_ADDRESS, 40000, GATEWAY_ADDRESS, 22, TH_SYN);
+    cr_assert(topology_readable(netlink_descriptor(log)));
+    cr_assert_eq(nflog_read(log, count_line, &lines, &err), 0, "%s", err.text);
+    netlink_close(log);
+    return lines;
+}
+
+Test(rules, hub_log_of_one_member_does_not_hide_anothers)
+{
+    struct lines lines;
+
+    install_hub();
+    lines = flood_and_knock();
+    cr_expect(lines.agent >= 50 && lines.agent < FLOOD, "%u lines", lines.agent);
+    cr_expect_eq(lines.other, 1);
+    topology_nft(HUB, "flush chain inet sallyport forward; "
+                      "add rule inet sallyport forward limit rate 1/hour burst 50 packets log group 21328");
+    lines = flood_and_knock();
+    cr_expect_eq(lines.agent, 50);
+    cr_expect_eq(lines.other, 0, "one limit for all");
 }
 
 /* A mirrored rule without the mask of flags lets the target connect back from its port. */

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/network_print.h"
+#include "netns/netstat.h"
 #include "netns/tenants.h"
 
 #include <criterion/criterion.h>
@@ -30,6 +31,50 @@ Test(network_show, bytes)
     bytes_are(1048575, "1023 KiB");
     bytes_are(1048576, "1.0 MiB");
     bytes_are(UINT64_MAX, "15.9 EiB");
+}
+
+static void count_is(uint64_t count, const char *expected)
+{
+    char text[NETWORK_AMOUNT_SIZE];
+
+    cr_expect_str_eq(network_format_count(count, text), expected, "%" PRIu64 ": %s", count, text);
+    cr_expect_leq(strlen(text), 5, "wider than its column: %s", text);
+}
+
+Test(network_show, counts)
+{
+    count_is(0, "0");
+    count_is(99999, "99999");
+    count_is(100000, "100k");
+    count_is(9999999, "9999k");
+    count_is(10000000, "10M");
+    count_is(UINT64_MAX, "18E");
+}
+
+static void counter_is(const char *text, bool expected, uint64_t value)
+{
+    uint64_t found = 42;
+
+    cr_expect_eq(netstat_find(text, "TcpExt", "Forged", &found), expected, "%s", text);
+    cr_expect_eq(found, expected ? value : 42, "%s: %" PRIu64, text, found);
+}
+
+Test(network_show, counters_of_the_kernel)
+{
+    counter_is("TcpExt: A Forged B\nTcpExt: 1 2 3\nIpExt: Forged\nIpExt: 9\n", true, 2);
+    counter_is("IpExt: Forged\nIpExt: 9\nTcpExt: Forged\nTcpExt: 0", true, 0);
+    counter_is("TcpExt: Forged\nTcpExt: 18446744073709551615\n", true, UINT64_MAX);
+    counter_is("TcpExt: Forged\nTcpExt: 18446744073709551616\n", false, 0);
+    counter_is("TcpExt: Forged\nTcpExt: -1\n", false, 0);
+    counter_is("TcpExt: Forged\nTcpExt: 7x\n", false, 0);
+    counter_is("TcpExt: A Forged\nTcpExt: 1\n", false, 0);
+    counter_is("TcpExt: A Forged\nTcpExt:\n 1 2", false, 0);
+    counter_is("TcpExt: ForgedToo\nTcpExt: 1\n", false, 0);
+    counter_is("TcpExtra: Forged\nTcpExtra: 1\n", false, 0);
+    counter_is("TcpExt: Forged\n", false, 0);
+    counter_is("TcpExt: Forged", false, 0);
+    counter_is("\n\n", false, 0);
+    counter_is("", false, 0);
 }
 
 static void duration_is(uint64_t seconds, const char *expected)

@@ -99,36 +99,52 @@ static const char hub_head[] = "table inet sallyport {\n"
                                "\t\tpackets 0 bytes 0\n"
                                "\t}\n"
                                "\n"
+                               "\tset refused-of {\n"
+                               "\t\ttype ipv4_addr\n"
+                               "\t\tsize %u\n"
+                               "\t\tflags dynamic\n"
+                               "\t}\n"
+                               "\n"
+                               "\tset logged-of {\n"
+                               "\t\ttype ipv4_addr\n"
+                               "\t\tsize %u\n"
+                               "\t\tflags dynamic\n"
+                               "\t}\n"
+                               "\n"
                                "\tset flows-GENERATION {\n"
                                "\t\ttype ipv4_addr . ipv4_addr . inet_service\n"
-                               "\t\tflags constant,interval\n";
+                               "\t\tflags constant,interval\n"
+                               "%s";
 
-static const char hub_chains[] = "\t}\n"
-                                 "\n"
-                                 "\tchain forward {\n"
-                                 "\t\ttype filter hook forward priority filter; policy drop;\n"
-                                 "\t\tip frag-off & 16383 == 0 oifname != \"lo\" jump policy-DIGEST\n"
-                                 "\t\tcounter name \"refused\"\n"
-                                 "\t\tlimit rate 50/second burst 50 packets log group 21328 log group 21329 "
-                                 "log group 21330 log group 21331\n"
-                                 "\t\tmeta l4proto tcp reject with tcp reset\n"
-                                 "\t}\n"
-                                 "\n"
-                                 "\tchain input {\n"
-                                 "\t\ttype filter hook input priority filter; policy drop;\n"
-                                 "\t}\n"
-                                 "\n"
-                                 "\tchain output {\n"
-                                 "\t\ttype filter hook output priority filter; policy drop;\n"
-                                 "\t\tmeta nfproto ipv4 tcp flags & rst == rst accept\n"
-                                 "\t}\n"
-                                 "\n"
-                                 "\tchain policy-DIGEST {\n"
-                                 "\t\tip saddr . ip daddr . tcp dport @flows-GENERATION accept\n"
-                                 "\t\tip daddr . ip saddr . tcp sport @flows-GENERATION tcp flags != syn / "
-                                 "syn,ack tcp flags rst,ack accept\n"
-                                 "\t}\n"
-                                 "}\n";
+static const char hub_chains[] =
+    "\t}\n"
+    "\n"
+    "\tchain forward {\n"
+    "\t\ttype filter hook forward priority filter; policy drop;\n"
+    "\t\tip frag-off & 16383 == 0 oifname != \"lo\" jump policy-DIGEST\n"
+    "\t\tcounter name \"refused\"\n"
+    "\t\tadd @refused-of { ip saddr counter }\n"
+    "\t\tadd @logged-of { ip saddr limit rate 50/second burst 50 packets } limit "
+    "rate 500/second burst 500 packets log group 21328 log group 21329 log group "
+    "21330 log group 21331\n"
+    "\t\tmeta l4proto tcp reject with tcp reset\n"
+    "\t}\n"
+    "\n"
+    "\tchain input {\n"
+    "\t\ttype filter hook input priority filter; policy drop;\n"
+    "\t}\n"
+    "\n"
+    "\tchain output {\n"
+    "\t\ttype filter hook output priority filter; policy drop;\n"
+    "\t\tmeta nfproto ipv4 tcp flags & rst == rst accept\n"
+    "\t}\n"
+    "\n"
+    "\tchain policy-DIGEST {\n"
+    "\t\tip saddr . ip daddr . tcp dport @flows-GENERATION accept\n"
+    "\t\tip daddr . ip saddr . tcp sport @flows-GENERATION tcp flags != syn / "
+    "syn,ack tcp flags rst,ack accept\n"
+    "\t}\n"
+    "}\n";
 
 static const char hermes_flows[] = "\t\telements = { 10.209.0.64/26 . 10.209.0.2 . 3128,\n"
                                    "\t\t\t     10.209.0.3 . 10.209.0.2 . 3128,\n"
@@ -139,11 +155,13 @@ static const char hermes_flows[] = "\t\telements = { 10.209.0.64/26 . 10.209.0.2
 
 static const char revoked_flows[] = "\t\telements = { 10.209.0.64/29 . 10.209.0.2 . 8080 }\n";
 
-static void expect_hub(const char *flows)
+/* `addresses`: how many the subnet has. */
+static void expect_hub(unsigned addresses, const char *flows)
 {
     char expected[4096];
+    int length = snprintf(expected, sizeof(expected), hub_head, addresses, addresses, flows);
 
-    snprintf(expected, sizeof(expected), "%s%s%s", hub_head, flows, hub_chains);
+    snprintf(expected + length, sizeof(expected) - (size_t)length, "%s", hub_chains);
     expect_ruleset(expected);
 }
 
@@ -153,7 +171,7 @@ Test(nft, hub)
 
     load(hermes, &policy);
     cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
-    expect_hub(hermes_flows);
+    expect_hub(256, hermes_flows);
     policy_free(&policy);
 }
 
@@ -180,7 +198,7 @@ Test(nft, hub_of_the_built_in_network)
 
     policy_default(&policy);
     cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
-    expect_hub("\t\telements = { 10.208.8.0/21 . 10.208.0.2 . 3128 }\n");
+    expect_hub(4096, "\t\telements = { 10.208.8.0/21 . 10.208.0.2 . 3128 }\n");
     policy_free(&policy);
 }
 
@@ -198,14 +216,14 @@ Test(nft, hub_is_replaced_whole)
     nft("add rule inet sallyport input jump policy-0123456789abcdef");
     nft("add chain inet sallyport forward { policy accept; }");
     cr_assert_eq(hub_rules_install(nf, &after, &err), 0, "%s", err.text);
-    expect_hub(revoked_flows);
+    expect_hub(256, revoked_flows);
     cr_assert_eq(hub_rules_install(nf, &after, &err), 0, "the same again: %s", err.text);
-    expect_hub(revoked_flows);
+    expect_hub(256, revoked_flows);
     policy_free(&before);
     policy_free(&after);
 }
 
-/* A base chain of the same name in another hook cannot be changed into ours: the second transaction fails. */
+/* A set of the same name and another type cannot be filled by our rules. */
 Test(nft, hub_keeps_its_rules_when_replacing_fails)
 {
     struct policy policy;
@@ -213,7 +231,8 @@ Test(nft, hub_keeps_its_rules_when_replacing_fails)
 
     load(hermes, &policy);
     nft("add table inet sallyport");
-    nft("add chain inet sallyport forward { type filter hook postrouting priority 0; policy drop; }");
+    nft("add chain inet sallyport forward { type filter hook forward priority 0; policy drop; }");
+    nft("add set inet sallyport refused-of { type inet_service; size 256; flags dynamic; }");
     cr_assert_eq(nft_program_output("list ruleset", 0, before, sizeof(before)), 0);
     cr_assert_lt(hub_rules_install(nf, &policy, &err), 0);
     cr_assert_eq(strncmp(err.text, "install the hub's rules: ", 25), 0, "%s", err.text);
