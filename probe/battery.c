@@ -42,6 +42,14 @@ void answer_say(struct answer *ret, enum seen saw, const char *format, ...)
     va_end(list);
 }
 
+void answer_keep_best(struct answer *best, const struct answer *seen)
+{
+    static const unsigned RANKS[] = {[SEEN_IMPOSSIBLE] = 0, [SEEN_CLOSED] = 1, [SEEN_OPEN] = 2};
+
+    if (RANKS[seen->saw] >= RANKS[best->saw])
+        *best = *seen;
+}
+
 void answer_error(struct answer *ret, int error)
 {
     const char *name = strerrorname_np(error);

@@ -64,6 +64,9 @@ const char *battery_marker(const struct battery *battery);
 void answer_say(struct answer *ret, enum seen saw, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Of several answers to one question: open says more than closed, and that more than impossible. */
+void answer_keep_best(struct answer *best, const struct answer *seen);
+
 /* 0 is open, an errno value closed; those that say that the kernel has no such thing are impossible. */
 void answer_error(struct answer *ret, int error);
 
@@ -91,6 +94,12 @@ extern const struct way WAY_UDP;
 void battery_send(struct battery *battery, const struct way *way, const char *address, uint16_t port,
                   enum seen expect);
 
+/* By TCP and by UDP; both are expected to be closed. */
+void battery_send_both(struct battery *battery, const char *address, uint16_t port);
+
+/* Binds the socket to the link: a `prepare` of ways. */
+int battery_bind_to_link(int fd, const struct battery *battery);
+
 /* The same for "ADDRESS:PORT" or "[ADDRESS]:PORT". */
 void battery_send_text(struct battery *battery, const struct way *way, const char *text, enum seen expect);
 
@@ -102,6 +111,12 @@ int battery_connect(const char *address, uint16_t port);
 
 /* Waits for the descriptor. Returns whether it is ready. */
 bool battery_wait(int fd, short events, int milliseconds);
+
+/* Executes a file that has the capability (battery_files.c). */
+void battery_file_capability(struct battery *battery, const char *capability, unsigned number);
+
+/* Makes devices and opens them (battery_files.c). */
+void battery_devices(struct battery *battery);
 
 /* A group calls battery_try for each of its attempts. */
 #define GROUP(name) void battery_##name(struct battery *battery);

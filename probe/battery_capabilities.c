@@ -4,9 +4,12 @@
  * exec. */
 #include "probe/battery.h"
 
+#include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -61,4 +64,23 @@ void battery_capabilities(struct battery *battery)
             battery_try(battery,
                         &(struct attempt){.name = name, .tried = tried, .run = run_member, .data = &member});
         }
+    for (size_t i = 0; i < sizeof(CAPABILITIES) / sizeof(CAPABILITIES[0]); i++)
+        battery_file_capability(battery, CAPABILITIES[i].name, CAPABILITIES[i].number);
+}
+
+int probe_capability(struct arguments *arguments)
+{
+    uint64_t number = parse_number(arguments_operands(arguments, 1)[0]);
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+    struct timespec begun = attempt_begin();
+    int error = 0;
+
+    if (number > CAP_LAST_CAP)
+        usage("no capability has number %s", arguments->values[0]);
+    if (syscall(SYS_capget, &header, sets) < 0)
+        error = errno;
+    else if ((sets[CAP_TO_INDEX(number)].permitted & CAP_TO_MASK(number)) == 0)
+        error = EPERM;
+    return report("capability", error, &begun, NULL);
 }

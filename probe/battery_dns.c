@@ -16,6 +16,7 @@ enum { QUERY_MAX = 300, ANSWER_WAIT = 700, NAMESERVERS = 3 /* MAXNS of resolv.h 
 
 struct question {
     const char *server;
+    uint16_t port;
     bool tcp;
 };
 
@@ -43,11 +44,14 @@ static size_t write_query(const struct battery *battery, uint8_t *ret)
 static int open_question(const struct question *question)
 {
     union endpoint to;
-    socklen_t length = parse_endpoint(question->server, "53", &to);
+    char port[8];
+    socklen_t length = 0;
     int fd = 0;
 
     if (question->tcp)
-        return battery_connect(question->server, 53);
+        return battery_connect(question->server, question->port);
+    snprintf(port, sizeof(port), "%u", question->port);
+    length = parse_endpoint(question->server, port, &to);
     fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -76,16 +80,23 @@ static void run_question(const struct battery *battery, const void *data, struct
         close(fd);
 }
 
-static void ask(struct battery *battery, const char *kind, const char *server, bool tcp)
+static void ask(struct battery *battery, const char *kind, const char *server, uint16_t port, bool tcp)
 {
-    const struct question question = {server, tcp};
+    const struct question question = {server, port, tcp};
     char name[BATTERY_TEXT_MAX];
     char tried[BATTERY_TEXT_MAX];
 
     snprintf(name, sizeof(name), "%s-%s-%s", kind, tcp ? "tcp" : "udp", server);
-    snprintf(tried, sizeof(tried), "a question for a name to %s by %s", server, tcp ? "TCP" : "UDP");
+    snprintf(tried, sizeof(tried), "a question for a name to %s port %u by %s", server, port,
+             tcp ? "TCP" : "UDP");
     battery_try(battery,
                 &(struct attempt){.name = name, .tried = tried, .run = run_question, .data = &question});
+}
+
+static void ask_both(struct battery *battery, const char *kind, const char *server)
+{
+    ask(battery, kind, server, 53, false);
+    ask(battery, kind, server, 53, true);
 }
 
 /* Whom the container's programs ask: those of resolv.conf, or what libc asks where there are none. */
@@ -102,31 +113,36 @@ static void ask_configured(struct battery *battery)
         if (sscanf(line, "nameserver %45s", server) != 1 ||
             (inet_pton(AF_INET, server, &address) != 1 && inet_pton(AF_INET6, server, &address) != 1))
             continue;
-        ask(battery, "search", server, false);
-        ask(battery, "search", server, true);
+        ask_both(battery, "search", server);
         found++;
     }
     if (file != NULL)
         fclose(file);
-    if (found == 0) {
-        ask(battery, "search", "127.0.0.1", false);
-        ask(battery, "search", "127.0.0.1", true);
-    }
+    if (found == 0)
+        ask_both(battery, "search", "127.0.0.1");
 }
 
 void battery_dns(struct battery *battery)
 {
-    static const char *const PUBLIC[] = {"127.0.0.11", "127.0.0.53", "8.8.8.8", "1.1.1.1"};
+    /* Where engines and clouds put theirs: Docker's and aardvark's in the container; systemd-resolved's;
+     * Docker's and Podman's bridge; slirp4netns; Kubernetes' service and node cache; AWS, Azure, Alibaba; two
+     * that everybody knows. */
+    static const char *const KNOWN[] = {
+        "127.0.0.11",    "127.0.0.53", "127.0.0.54",    "172.17.0.1",      "10.88.0.1",
+        "10.0.2.3",      "10.96.0.10", "169.254.20.10", "169.254.169.253", "168.63.129.16",
+        "100.100.2.136", "8.8.8.8",    "1.1.1.1",
+    };
 
-    for (size_t i = 0; i < sizeof(PUBLIC) / sizeof(PUBLIC[0]); i++) {
-        ask(battery, "resolver", PUBLIC[i], false);
-        ask(battery, "resolver", PUBLIC[i], true);
-    }
+    for (size_t i = 0; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++)
+        ask_both(battery, "resolver", KNOWN[i]);
+    ask(battery, "mdns", "224.0.0.251", 5353, false);
+    ask(battery, "llmnr", "224.0.0.252", 5355, false);
     for (unsigned i = 0; i < battery->far.count; i++) {
-        ask(battery, "far", battery->far.values[i], false);
-        ask(battery, "far", battery->far.values[i], true);
+        ask_both(battery, "far", battery->far.values[i]);
         battery_send(battery, &WAY_TCP, battery->far.values[i], 853, SEEN_CLOSED);
         battery_send(battery, &WAY_UDP, battery->far.values[i], 853, SEEN_CLOSED);
     }
+    battery_send(battery, &WAY_TCP, "8.8.8.8", 853, SEEN_CLOSED);
+    battery_send(battery, &WAY_TCP, "1.1.1.1", 853, SEEN_CLOSED);
     ask_configured(battery);
 }

@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FOREIGN_NAMESPACES = 8 };
+enum { FOREIGN_NAMESPACES = 16 };
 
 /* What is tried, as a table: a call with its data. */
 struct named_call {
@@ -90,43 +90,70 @@ void battery_uring(struct battery *battery)
     try_calls(battery, CALLS, sizeof(CALLS) / sizeof(CALLS[0]));
 }
 
-/* A file says which namespace it is by its inode. */
-static bool foreign(const char *path, const struct stat *own)
-{
-    struct stat other;
+/* As /proc/PID/ns has them. */
+static const char *const KINDS[] = {"net", "mnt", "pid", "ipc", "uts", "cgroup", "time", "user"};
+#define KINDS_COUNT (sizeof(KINDS) / sizeof(KINDS[0]))
 
-    return stat(path, &other) == 0 && other.st_ino != own->st_ino;
+/* A file says which namespace it is by its inode. */
+static ino_t namespace_of(const char *process, const char *kind, char *ret_path, size_t size)
+{
+    struct stat status;
+
+    snprintf(ret_path, size, "/proc/%.16s/ns/%s", process, kind);
+    return stat(ret_path, &status) == 0 ? status.st_ino : 0;
 }
 
-/* Every network namespace that is not ours and that a process here lives in. */
+/* Namespaces of other processes that were tried already, and our own. */
+struct known {
+    ino_t inodes[FOREIGN_NAMESPACES + KINDS_COUNT];
+    size_t count;
+    size_t own;
+};
+
+static bool is_new(struct known *known, ino_t inode)
+{
+    for (size_t i = 0; i < known->count; i++)
+        if (known->inodes[i] == inode)
+            return false;
+    if (inode == 0 || known->count == sizeof(known->inodes) / sizeof(known->inodes[0]))
+        return false;
+    known->inodes[known->count++] = inode;
+    return true;
+}
+
+static void try_process(struct battery *battery, const char *process, struct known *known)
+{
+    for (size_t i = 0; i < KINDS_COUNT; i++) {
+        char path[64];
+        char name[80];
+
+        if (!is_new(known, namespace_of(process, KINDS[i], path, sizeof(path))))
+            continue;
+        snprintf(name, sizeof(name), "setns-foreign-%s-%zu", KINDS[i], known->count - known->own);
+        try_calls(battery, &(struct named_call){name, path, try_setns, path}, 1);
+    }
+}
+
+/* Every namespace that is not ours and that a process here lives in. */
 static void try_foreign_namespaces(struct battery *battery)
 {
     DIR *processes = opendir("/proc");
     const struct dirent *entry = NULL;
-    struct stat own;
-    unsigned found = 0;
+    struct known known = {.count = 0};
+    char path[64];
 
-    if (processes == NULL || stat("/proc/self/ns/net", &own) < 0) {
-        battery_impossible(battery, "setns-foreign", "setns to other network namespaces", "no /proc here");
-        return;
-    }
-    while (found < FOREIGN_NAMESPACES && (entry = readdir(processes)) != NULL) {
-        char path[64];
-        char name[80];
-
-        if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || strlen(entry->d_name) > 16)
-            continue;
-        snprintf(path, sizeof(path), "/proc/%.16s/ns/net", entry->d_name);
-        if (!foreign(path, &own))
-            continue;
-        snprintf(name, sizeof(name), "setns-%.16s", entry->d_name);
-        try_calls(battery, &(struct named_call){name, path, try_setns, path}, 1);
-        found++;
-    }
-    closedir(processes);
-    if (found == 0)
-        battery_impossible(battery, "setns-foreign", "setns to other network namespaces",
-                           "no process that can be seen is in another one");
+    for (size_t i = 0; i < KINDS_COUNT; i++)
+        is_new(&known, namespace_of("self", KINDS[i], path, sizeof(path)));
+    known.own = known.count;
+    while (processes != NULL && (entry = readdir(processes)) != NULL)
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
+            try_process(battery, entry->d_name, &known);
+    if (processes != NULL)
+        closedir(processes);
+    if (known.count == known.own)
+        battery_impossible(battery, "setns-foreign", "setns to the namespaces of others",
+                           processes == NULL ? "no /proc here"
+                                             : "no process that can be seen is in another one");
 }
 
 void battery_namespaces(struct battery *battery)
@@ -144,11 +171,19 @@ void battery_namespaces(struct battery *battery)
         {"clone3-user", "clone3 with a new user namespace", try_clone3, &USER},
         {"clone3-net", "clone3 with a new network namespace", try_clone3, &NET},
         {"clone3-both", "clone3 with both", try_clone3, &BOTH},
-        {"setns-own", "setns to the own network namespace", try_setns, "/proc/self/ns/net"},
         {"setns-init", "setns to the network namespace of process 1", try_setns, "/proc/1/ns/net"},
     };
 
     try_calls(battery, CALLS, sizeof(CALLS) / sizeof(CALLS[0]));
+    /* Not the user namespace: nobody may enter again the one that he is in. */
+    for (size_t i = 0; i + 1 < KINDS_COUNT; i++) {
+        char path[64];
+        char name[32];
+
+        snprintf(path, sizeof(path), "/proc/self/ns/%s", KINDS[i]);
+        snprintf(name, sizeof(name), "setns-own-%s", KINDS[i]);
+        try_calls(battery, &(struct named_call){name, path, try_setns, path}, 1);
+    }
     try_foreign_namespaces(battery);
 }
 

@@ -2,7 +2,7 @@
  *
  * Group "netlink": changes to the network, here and at the far end of the link. Where the kernel finds that
  * the thing is not there, or is there already, it has passed the check of who may ask: that counts as open,
- * and so nothing that a container needs is ever deleted. */
+ * and so nothing is ever deleted or left behind. */
 #include "probe/battery.h"
 
 #include "probe/request.h"
@@ -37,16 +37,18 @@ static void put_string(struct request *request, uint16_t type, const char *text)
     request_put(request, type, text, strlen(text) + 1);
 }
 
-/* A veth pair, so that no module but that of the link itself is needed. */
+/* A veth pair, so that no module but that of the link itself is needed; under a name that every namespace
+ * has. `data` is the id of the far namespace, NULL for this one. */
 static int create_link(void *data)
 {
     const struct ifinfomsg header = {0};
     struct request request;
     struct nlattr *info = NULL;
-    (void)data;
 
     request_begin(&request, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
-    put_string(&request, IFLA_IFNAME, "spb-new");
+    put_string(&request, IFLA_IFNAME, "lo");
+    if (data != NULL)
+        request_put(&request, IFLA_TARGET_NETNSID, data, sizeof(int32_t));
     info = request_nest(&request, IFLA_LINKINFO);
     put_string(&request, IFLA_INFO_KIND, "veth");
     request_nest_end(&request, info);
@@ -61,6 +63,24 @@ static int change_link(uint16_t type, const int32_t *netnsid, const struct ifinf
     if (netnsid != NULL)
         request_put(&request, IFLA_TARGET_NETNSID, netnsid, sizeof(*netnsid));
     put_string(&request, IFLA_IFNAME, NO_SUCH_LINK);
+    return ask(NETLINK_ROUTE, &request);
+}
+
+/* A link here that is laid on one at the far end: the one named has no such number. */
+static int lay_on_far_link(void *data)
+{
+    static const uint32_t NO_SUCH_INDEX = INT32_MAX;
+    const struct ifinfomsg header = {0};
+    struct request request;
+    struct nlattr *info = NULL;
+
+    request_begin(&request, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+    put_string(&request, IFLA_IFNAME, NO_SUCH_LINK);
+    request_put(&request, IFLA_LINK, &NO_SUCH_INDEX, sizeof(NO_SUCH_INDEX));
+    request_put(&request, IFLA_LINK_NETNSID, data, sizeof(int32_t));
+    info = request_nest(&request, IFLA_LINKINFO);
+    put_string(&request, IFLA_INFO_KIND, "macvlan");
+    request_nest_end(&request, info);
     return ask(NETLINK_ROUTE, &request);
 }
 
@@ -95,12 +115,12 @@ static int list_far_links(void *data)
     return request_dump(fd, &request, ignore, NULL);
 }
 
-/* An address that nobody uses, on the loopback. */
+/* The one that every loopback has. */
 static int add_address(void *data)
 {
-    const struct in_addr address = parse_ipv4("127.83.80.66");
+    const struct in_addr address = parse_ipv4("127.0.0.1");
     const struct ifaddrmsg header = {
-        .ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = if_nametoindex("lo")};
+        .ifa_family = AF_INET, .ifa_prefixlen = 8, .ifa_index = if_nametoindex("lo")};
     struct request request;
     (void)data;
 
@@ -111,25 +131,30 @@ static int add_address(void *data)
 }
 
 /* A route that leads nowhere, in a table that nobody looks into. */
-static int add_route(void *data)
+static int change_route(uint16_t type, uint16_t flags)
 {
     const struct rtmsg header = {
         .rtm_family = AF_INET, .rtm_table = 83, .rtm_protocol = RTPROT_STATIC, .rtm_type = RTN_BLACKHOLE};
     struct request request;
-    (void)data;
 
-    request_begin(&request, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+    request_begin(&request, type, NLM_F_ACK | flags, &header, sizeof(header));
     return ask(NETLINK_ROUTE, &request);
 }
 
 static int delete_route(void *data)
 {
-    const struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = 84, .rtm_type = RTN_BLACKHOLE};
-    struct request request;
+    (void)data;
+    return change_route(RTM_DELROUTE, 0);
+}
+
+static int add_route(void *data)
+{
+    int error = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
     (void)data;
 
-    request_begin(&request, RTM_DELROUTE, NLM_F_ACK, &header, sizeof(header));
-    return ask(NETLINK_ROUTE, &request);
+    if (error == 0)
+        change_route(RTM_DELROUTE, 0);
+    return error;
 }
 
 /* What "nft list tables" asks. nfnetlink has one check for looking and for flushing (nfnetlink_rcv). */
@@ -179,10 +204,12 @@ void battery_netlink(struct battery *battery)
         const char *tried;
         struct call call;
     } CALLS[] = {
-        {"link-create", "a new veth pair", {create_link, NULL}},
+        {"link-create", "a new link", {create_link, NULL}},
         {"link-delete", "deleting a link here", {delete_link, NULL}},
         {"link-up", "changing a link here", {raise_link, NULL}},
         {"far-link-list", "listing the links at the far end", {list_far_links, &PEER}},
+        {"far-link-create", "a new link at the far end", {create_link, &PEER}},
+        {"far-link-macvlan", "a macvlan on a link at the far end", {lay_on_far_link, &PEER}},
         {"far-link-delete", "deleting a link at the far end", {delete_link, &PEER}},
         {"far-link-up", "changing a link at the far end", {raise_link, &PEER}},
         {"address-add", "a new address", {add_address, NULL}},

@@ -1,72 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Groups "ipv6", "metadata", "host" and "members": addresses that are worth an attempt, and at which ports.
+ * Groups "metadata", "host" and "members": addresses that are worth an attempt, and at which ports.
  */
 #include "probe/battery.h"
 
-#include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static void try_both(struct battery *battery, const char *address, uint16_t port)
-{
-    battery_send(battery, &WAY_TCP, address, port, SEEN_CLOSED);
-    battery_send(battery, &WAY_UDP, address, port, SEEN_CLOSED);
-}
-
-static int prepare_device6(int fd, const struct battery *battery)
-{
-    if (battery->link == NULL)
-        return ENODEV;
-    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, battery->link, (socklen_t)strlen(battery->link) + 1) <
-                   0
-               ? errno
-               : 0;
-}
-
-/* On the link itself: no route is needed for these. */
-static void try_link_local(struct battery *battery)
-{
-    static const char *const ADDRESSES[] = {"fe80::1", "ff02::1", "ff02::2", "ff02::fb"};
-    char address[INET6_ADDRSTRLEN + IF_NAMESIZE];
-
-    for (size_t i = 0; i < COUNT(ADDRESSES); i++) {
-        if (battery->link == NULL) {
-            battery_impossible(battery, ADDRESSES[i], "an address of the link",
-                               "there is no link to send by");
-            continue;
-        }
-        snprintf(address, sizeof(address), "%s%%%s", ADDRESSES[i], battery->link);
-        battery_send(battery, &WAY_UDP, address, 5353, SEEN_CLOSED);
-    }
-}
-
-void battery_ipv6(struct battery *battery)
-{
-    static const struct way DEVICE = {"tcp-bindtodevice", SOCK_STREAM, 0, prepare_device6};
-    char mapped[INET6_ADDRSTRLEN + 8];
-
-    try_link_local(battery);
-    try_both(battery, "fd00::1", 443);
-    try_both(battery, "64:ff9b::cb00:7142", 443); /* NAT64's well-known prefix (RFC 6052) */
-    for (unsigned i = 0; i < battery->far.count; i++) {
-        const char *far = battery->far.values[i];
-
-        if (strchr(far, ':') == NULL) {
-            snprintf(mapped, sizeof(mapped), "::ffff:%s", far);
-            try_both(battery, mapped, 443);
-            continue;
-        }
-        try_both(battery, far, 443);
-        try_both(battery, far, 53);
-        battery_send(battery, &DEVICE, far, 443, SEEN_CLOSED);
-    }
-}
 
 void battery_metadata(struct battery *battery)
 {
@@ -140,6 +83,6 @@ void battery_members(struct battery *battery)
     }
     if (battery->closed.count == 0)
         battery_impossible(battery, "closed", "other members' ports", "no closed= was given");
-    try_both(battery, "169.254.0.1", 22); /* the hub's side of every link */
-    try_both(battery, "169.254.0.1", 53);
+    battery_send_both(battery, "169.254.0.1", 22); /* the hub's side of every link */
+    battery_send_both(battery, "169.254.0.1", 53);
 }

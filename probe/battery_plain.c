@@ -12,16 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static int prepare_device(int fd, const struct battery *battery)
-{
-    if (battery->link == NULL)
-        return ENODEV;
-    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, battery->link, (socklen_t)strlen(battery->link) + 1) <
-                   0
-               ? errno
-               : 0;
-}
-
 static int prepare_unicast(int fd, const struct battery *battery)
 {
     uint32_t index = battery->link != NULL ? htonl(if_nametoindex(battery->link)) : 0;
@@ -62,7 +52,7 @@ static int prepare_forged(int fd, const struct battery *battery)
 
     if (error == 0 && bind(fd, &from.any, sizeof(from.four)) < 0)
         error = errno;
-    return error != 0 ? error : prepare_device(fd, battery);
+    return error != 0 ? error : battery_bind_to_link(fd, battery);
 }
 
 /* Loose source route (RFC 791) by the host's end of the network, or by the first far address. */
@@ -82,7 +72,7 @@ static int prepare_broadcast(int fd, const struct battery *battery)
 {
     int error = set_number(fd, SOL_SOCKET, SO_BROADCAST, 1);
 
-    return error != 0 ? error : prepare_device(fd, battery);
+    return error != 0 ? error : battery_bind_to_link(fd, battery);
 }
 
 static int prepare_multicast(int fd, const struct battery *battery)
@@ -96,11 +86,12 @@ static int prepare_multicast(int fd, const struct battery *battery)
 
 /* To a far address, on port 443. */
 static const struct way WAYS[] = {
-    {"tcp-bindtodevice", SOCK_STREAM, 0, prepare_device},
-    {"udp-bindtodevice", SOCK_DGRAM, 0, prepare_device},
+    {"tcp-bindtodevice", SOCK_STREAM, 0, battery_bind_to_link},
+    {"udp-bindtodevice", SOCK_DGRAM, 0, battery_bind_to_link},
     {"tcp-unicast-if", SOCK_STREAM, 0, prepare_unicast},
     {"udp-unicast-if", SOCK_DGRAM, 0, prepare_unicast},
     {"tcp-mark", SOCK_STREAM, 0, prepare_mark},
+    {"udp-mark", SOCK_DGRAM, 0, prepare_mark},
     {"tcp-transparent", SOCK_STREAM, 0, prepare_transparent},
     {"udp-forged-source", SOCK_DGRAM, 0, prepare_forged},
     {"tcp-source-route", SOCK_STREAM, 0, prepare_source_route},

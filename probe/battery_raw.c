@@ -43,6 +43,7 @@ static const struct named_triple {
     {"ping", "a ping socket", {AF_INET, SOCK_DGRAM, IPPROTO_ICMP}},
     {"ping6", "an IPv6 ping socket", {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6}},
     {"l2tp", "an L2TP socket (protocol 115)", {AF_INET, SOCK_DGRAM, 115}},
+    {"l2tp6", "an L2TP socket by IPv6", {AF_INET6, SOCK_DGRAM, 115}},
     {"smc", "SMC on AF_INET (protocol 256)", {AF_INET, SOCK_STREAM, 256}},
 };
 

@@ -128,6 +128,22 @@ void battery_send(struct battery *battery, const struct way *way, const char *ad
                              .name = name, .tried = tried, .expect = expect, .run = run_shot, .data = &shot});
 }
 
+void battery_send_both(struct battery *battery, const char *address, uint16_t port)
+{
+    battery_send(battery, &WAY_TCP, address, port, SEEN_CLOSED);
+    battery_send(battery, &WAY_UDP, address, port, SEEN_CLOSED);
+}
+
+int battery_bind_to_link(int fd, const struct battery *battery)
+{
+    if (battery->link == NULL)
+        return ENODEV;
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, battery->link, (socklen_t)strlen(battery->link) + 1) <
+                   0
+               ? errno
+               : 0;
+}
+
 void battery_send_text(struct battery *battery, const struct way *way, const char *text, enum seen expect)
 {
     char host[BATTERY_TEXT_MAX];

@@ -145,23 +145,26 @@ static void run_writable(const struct battery *battery, const void *data, struct
         close(fd);
 }
 
-/* Below every cgroup hierarchy that is mounted, and itself one where there is but one. */
+/* In every cgroup hierarchy that is mounted, and in the directory itself, one where there is but one. */
 static void run_cgroup(const struct battery *battery, const void *data, struct answer *ret)
 {
     static const char ROOT[] = "/sys/fs/cgroup";
+    const char *file = data;
     DIR *directory = opendir(ROOT);
     const struct dirent *entry = NULL;
-    char path[sizeof(ROOT) + sizeof(entry->d_name) + sizeof("/cgroup.procs")];
+    struct answer best = {.saw = SEEN_IMPOSSIBLE, .detail = "no cgroups are mounted"};
+    char path[BATTERY_TEXT_MAX + sizeof(entry->d_name)];
 
-    run_writable(battery, data, ret);
-    while (ret->saw != SEEN_OPEN && directory != NULL && (entry = readdir(directory)) != NULL) {
-        if (entry->d_name[0] == '.')
+    while (best.saw != SEEN_OPEN && directory != NULL && (entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, "..") == 0)
             continue;
-        snprintf(path, sizeof(path), "%s/%s/cgroup.procs", ROOT, entry->d_name);
+        snprintf(path, sizeof(path), "%s/%s/%s", ROOT, entry->d_name, file);
         run_writable(battery, path, ret);
+        answer_keep_best(&best, ret);
     }
     if (directory != NULL)
         closedir(directory);
+    *ret = best;
 }
 
 void battery_surfaces(struct battery *battery)
@@ -172,16 +175,24 @@ void battery_surfaces(struct battery *battery)
          .run = run_abstract},
         {.name = "mounted-sockets", .tried = "every Unix socket in the file system", .run = run_mounted},
         {.name = "descriptors", .tried = "inherited descriptors that are sockets", .run = run_descriptors},
-        {.name = "cgroup",
-         .tried = "cgroup.procs for writing",
+        {.name = "cgroup", .tried = "cgroup.procs for writing", .run = run_cgroup, .data = "cgroup.procs"},
+        {.name = "cgroup-release-agent",
+         .tried = "release_agent for writing",
          .run = run_cgroup,
-         .data = "/sys/fs/cgroup/cgroup.procs"},
+         .data = "release_agent"},
+        {.name = "cgroup-devices",
+         .tried = "devices.allow for writing",
+         .run = run_cgroup,
+         .data = "devices.allow"},
     };
     static const char *const FILES[] = {
         "/proc/sys/net/ipv4/ip_forward",
         "/proc/sys/net/ipv4/conf/all/accept_local",
         "/proc/sys/net/ipv4/conf/all/route_localnet",
+        "/proc/sys/net/ipv4/ping_group_range",
         "/proc/sys/net/ipv6/conf/all/disable_ipv6",
+        "/proc/sys/net/ipv6/conf/all/accept_ra",
+        "/proc/sys/kernel/modprobe",
         "/proc/sys/kernel/core_pattern",
         "/proc/sysrq-trigger",
     };
@@ -193,4 +204,5 @@ void battery_surfaces(struct battery *battery)
                                                .tried = FILES[i],
                                                .run = run_writable,
                                                .data = FILES[i]});
+    battery_devices(battery);
 }

@@ -42,6 +42,7 @@ static const struct command {
     {"link-address", probe_link_address, "NAME ADDRESS PREFIX"},
     {"link-macvlan", probe_link_macvlan, "NAME --lower INDEX --netnsid N [--mode passthru|bridge]"},
     {"nft-flush", probe_nft_flush, ""},
+    {"capability", probe_capability, "NUMBER"},
     {"battery", probe_battery,
      "[--only GROUP]... [proxy=ADDRESS:PORT] [subnet=ADDRESS/LENGTH] [uplink=ADDRESS] [host=ADDRESS]... "
      "[far=ADDRESS]... [open=ADDRESS:PORT]... [closed=ADDRESS:PORT]... [allowed=HOST:PORT] "

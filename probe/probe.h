@@ -99,4 +99,5 @@ int probe_link_up(struct arguments *arguments);
 int probe_link_address(struct arguments *arguments);
 int probe_link_macvlan(struct arguments *arguments);
 int probe_nft_flush(struct arguments *arguments);
+int probe_capability(struct arguments *arguments);
 int probe_battery(struct arguments *arguments);

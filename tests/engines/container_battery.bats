@@ -8,8 +8,9 @@ source "$BATS_TEST_DIRNAME/common.bash"
 
 FAR=203.0.113.66
 FAR6=2001:db8::66
-OUTSIDE=(169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 169.254.0.1 8.8.8.8 1.1.1.1)
-OUTSIDE6=(fd00:ec2::254 fd00::1 64:ff9b::cb00:7142)
+OUTSIDE=(169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 169.254.0.1 8.8.8.8 1.1.1.1 172.17.0.1 10.88.0.1
+    10.0.2.3 10.96.0.10 169.254.20.10 169.254.169.253 100.100.2.136)
+OUTSIDE6=(fd00:ec2::254 fd00::1 64:ff9b::cb00:7142 fec0::1 2002:cb00:7142::1 2001:0:cb00:7142::1)
 
 setup_file()
 {
@@ -18,7 +19,11 @@ setup_file()
     internet_stop "$WORK/internet"
     sed -i 's/^openrouter.ai .*/openrouter.ai 10.0.0.1/' "$WORK/internet/zone"
     internet_serve "$WORK/internet" spt-internet
-    sleeper agent agent
+    bundle agent agent sleep 600
+    writable agent
+    capability agent CAP_SETFCAP
+    seal agent
+    container_start agent
     unsealed_up
 }
 
@@ -29,12 +34,31 @@ teardown_file()
     stage_down
 }
 
+# writable ID: a place of its own for programs and devices, so that it is not for want of one that they are refused.
+writable()
+{
+    configure "$1" '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["mode=1777"]}]'
+}
+
+# advertise: a router on the control's link says that it is one.
+advertise()
+{
+    python3 -c '
+import socket
+router = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+# RFC 4861, 4.2: type, code, checksum; hop limit, flags, lifetime; two timers.
+router.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8), ("ff02::1", 0, 0, socket.if_nametoindex("spt-unsealed")))'
+    network_of unsealed ip -6 route show proto ra | grep -q default
+}
+
 # The control: everything that a container can be given, on a link to a host that forwards. Whatever it sends to the
 # internet or to the host finds a listener there.
 unsealed_up()
 {
     local pid address
     bundle unsealed agent sleep 600
+    writable unsealed
     configure unsealed --argjson all "$(capsh --print | sed -n 's/^Bounding set =//p' | jq -R 'ascii_upcase | split(",")')" '
         del(.annotations) | .process.capabilities |= with_entries(.value = $all)
         | .process.capabilities.inheritable = $all | .process.capabilities.ambient = $all
@@ -43,13 +67,19 @@ unsealed_up()
         | .linux.resources.devices = [{allow: true, access: "rwm"}]'
     container_start unsealed
     pid=$(<"$WORK/unsealed.pid")
+    # Somebody else whom it can see.
+    nsenter --target "$pid" --net --pid unshare --net --mount --ipc --uts --cgroup sleep 600 </dev/null >/dev/null 2>&1 3>&- &
+    echo $! >>"$WORK/unsealed.witnesses"
+    disown
     ip link add spt-unsealed type veth peer name eth0 netns "$pid"
     ip address add 192.168.77.1/24 dev spt-unsealed
     ip address add fd00:5a1::1/64 dev spt-unsealed nodad
+    echo 0 >/proc/sys/net/ipv6/conf/spt-unsealed/accept_dad
     ip link set spt-unsealed up
     network_of unsealed sh -ec '
         echo "0 0" >/proc/sys/net/ipv4/ping_group_range
         ip link set lo up
+        echo 2 >/proc/sys/net/ipv6/conf/eth0/accept_ra
         ip link set eth0 up
         ip address add 192.168.77.2/24 dev eth0
         ip address add fd00:5a1::2/64 dev eth0 nodad
@@ -57,6 +87,7 @@ unsealed_up()
         ip -6 route add default via fd00:5a1::1'
     echo 1 >/proc/sys/net/ipv4/ip_forward
     echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    eventually advertise
     ip -n spt-internet -6 route add fd00:5a1::/64 via 2001:db8:ffff::1
     for address in "${OUTSIDE[@]}"; do
         ip route add "$address" via 198.51.100.2
@@ -168,13 +199,13 @@ END
 }
 
 # Lines of the control that may not be open, as patterns: what a kernel may have been built without; what cannot be
-# asked here; and a source route over TCP, to which no Linux host answers as long as accept_source_route is 0.
-NOT_OPEN='^(raw (family-[0-9]+-[a-z0-9]+|alg-high-family|vsock-high-family|l2tp|smc): impossible
+# asked here; a disk, where the machine itself may not open it; and a source route over TCP, to which no Linux host answers as long as accept_source_route is 0.
+NOT_OPEN='^(raw (family-[0-9]+-[a-z0-9]+|alg-high-family|vsock-high-family|l2tp6?|smc): impossible
 |plain (sctp|dccp|udplite|mptcp)-[^ ]+: impossible
 |(abi|uring) [^ ]+: impossible
 |netlink family-[0-9]+: impossible
-|surfaces sysrq-trigger: impossible
-|namespaces setns-foreign: impossible
+|surfaces (sysrq-trigger|modprobe|device-[a-z-]+|cgroup-[a-z-]+): impossible
+|surfaces device-disk: open in /tmp/: EPERM
 |plain tcp-source-route-[^ ]+: ETIMEDOUT)'
 
 @test "in a container with every capability and a network of its own the same attempts get out" {
