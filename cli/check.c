@@ -1,41 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sallyport check: whether this host can seal containers, before one is started. It changes nothing. */
+ * sallyport check: whether this host can seal containers, before one is started. What can be tried is tried,
+ * and not guessed from a configuration; what was made for it is gone when the check ends. */
 #include "cli/check.h"
 
 #include "base/cleanup.h"
-#include "cli/squid_check.h"
 #include "cli/verb.h"
-#include "hook/runtime_path.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char USAGE[] =
     "Usage: sallyport check [--json]\n"
     "\n"
-    "Tells whether this host can seal containers: what the kernel has to be able to do (tried, in "
+    "Tells whether this host can seal containers: what the kernel has to be able to do, who may replace\n"
+    "programs and policies, the engines' configuration, the networks with their policy files and squids, "
+    "and\n"
+    "whether the host's firewall lets members through to the proxy. What can be tried is tried, in "
     "namespaces\n"
-    "that end with it), the policy files, the runtime, squid. Changes nothing. Each line is ok, warning or\n"
-    "failed, with what to do.\n"
+    "that end with the check; for a network that is not up, its uplink is made for that moment. Changes\n"
+    "nothing.\n"
     "\n"
-    "  --json  the lines as a list of objects\n"
+    "Each line begins with ok, - (worth knowing), ! (will not work, if you need it) or FAILED, and says what "
+    "to\n"
+    "do.\n"
+    "\n"
+    "  --json  the lines as a list of objects: group, level (ok, note, warning, failed), what, text\n"
     "\n"
     "Exit status: 0 if no line says failed, 2 if one does, 1 if the host could not be checked.\n";
 
-static const char *const level_names[] = {
-    [CHECK_OK] = "ok",
-    [CHECK_WARNING] = "warning",
-    [CHECK_FAILED] = "failed",
+static const struct {
+    const char *name; /* in JSON */
+    const char *mark; /* for people */
+} levels[] = {
+    [CHECK_OK] = {"ok", "ok"},
+    [CHECK_NOTE] = {"note", "-"},
+    [CHECK_WARNING] = {"warning", "!"},
+    [CHECK_FAILED] = {"failed", "FAILED"},
 };
 
 void check_add(struct checks *checks, enum check_level level, const char *what, const char *text)
 {
-    json_t *line = json_pack("{s:s, s:s, s:s}", "level", level_names[level], "what", what, "text", text);
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "group", checks->group, "level", levels[level].name,
+                             "what", what, "text", text);
 
     if (line == NULL || json_array_append_new(checks->list, line) < 0)
         abort();
@@ -48,53 +59,72 @@ void check_add_result(struct checks *checks, enum check_level level, const char 
     check_add(checks, result < 0 ? level : CHECK_OK, what, result < 0 ? err->text : "");
 }
 
-static void check_runtime(struct checks *checks)
+void check_networks_free_at(struct check_networks *networks)
 {
-    char path[PATH_MAX];
-    struct error err = {0};
-
-    check_add_result(checks, CHECK_FAILED, "a runtime behind sallyport-runtime",
-                     runtime_path_find(NULL, path, &err), &err);
+    for (size_t i = 0; i < networks->count; i++)
+        policy_free(&networks->list[i].policy);
+    free(networks->list);
 }
 
-static void check_squid(struct checks *checks)
+static const char *mark_of(const char *level)
 {
-    bool present = squid_present();
+    size_t i = 0;
 
-    check_add(checks, present ? CHECK_OK : CHECK_WARNING, "squid, for proxies on this host",
-              present ? "" : SQUID_PROGRAM " is not there; install squid-openssl, or squid");
+    while (i < array_size(levels) - 1 && strcmp(levels[i].name, level) != 0)
+        i++;
+    return levels[i].mark;
 }
 
 static void print_text(const struct checks *checks)
 {
+    const char *group = "";
     size_t i = 0;
     json_t *line = NULL;
 
     json_array_foreach(checks->list, i, line)
     {
         const char *text = json_string_value(json_object_get(line, "text"));
+        const char *own = json_string_value(json_object_get(line, "group"));
 
-        printf("%-8s %s%s%s\n", json_string_value(json_object_get(line, "level")),
+        if (strcmp(group, own) != 0)
+            printf("%s%s\n", i == 0 ? "" : "\n", own);
+        group = own;
+        printf("  %-7s %s%s%s\n", mark_of(json_string_value(json_object_get(line, "level"))),
                json_string_value(json_object_get(line, "what")), text[0] != '\0' ? ": " : "", text);
     }
+}
+
+static void check_all(struct checks *checks)
+{
+    cleanup_networks struct check_networks networks = {.list = NULL};
+
+    checks->group = "kernel";
+    check_kernel(checks);
+    checks->group = "host";
+    check_host(checks);
+    checks->group = "networks";
+    check_policies(checks, &networks);
+    checks->group = "engines";
+    check_engines(checks, &networks);
+    checks->group = "proxy";
+    for (size_t i = 0; i < networks.count; i++)
+        check_proxy(checks, &networks.list[i]);
+    checks->group = "firewall";
+    for (size_t i = 0; i < networks.count; i++)
+        check_uplink(checks, &networks.list[i]);
 }
 
 static int check(bool json, struct error *err)
 {
     cleanup_json json_t *list = json_array();
     struct checks checks = {.list = list};
-    bool proxy_at_host = false;
     int result = 0;
 
     if (geteuid() != 0) {
         error_set(err, EPERM, "check the host");
         return error_advise(err, "run it as root, as containers are started");
     }
-    check_kernel(&checks);
-    check_policies(&checks, &proxy_at_host);
-    check_runtime(&checks);
-    if (proxy_at_host)
-        check_squid(&checks);
+    check_all(&checks);
     if (!json)
         print_text(&checks);
     else if (json_dumpf(list, stdout, JSON_INDENT(2)) == 0)

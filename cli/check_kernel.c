@@ -11,6 +11,7 @@
 #include "netns/link.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
+#include "netns/nflog.h"
 #include "policy/policy.h"
 
 #include <errno.h>
@@ -77,21 +78,40 @@ static int try_rules(void *data, struct error *err)
                   err);
 }
 
+static int try_log(void *data, struct error *err)
+{
+    cleanup_netlink struct netlink *nf = NULL;
+    int result = new_namespace(err);
+
+    (void)data;
+    if (result == 0)
+        result = netlink_open(NETLINK_NETFILTER, &nf, err);
+    if (result == 0)
+        result = nflog_bind(nf, err);
+    return advise(result, "the module nfnetlink_log (CONFIG_NETFILTER_NETLINK_LOG): `modprobe nfnetlink_log`",
+                  err);
+}
+
 void check_kernel(struct checks *checks)
 {
     static const struct {
         const char *what;
         int (*try)(void *data, struct error *err);
+        enum check_level level;
     } trials[] = {
-        {"network namespaces", try_namespace},
-        {"links between them", try_link},
-        {"the rules of hub and guard", try_rules},
+        {"network namespaces", try_namespace, CHECK_FAILED},
+        {"links between them", try_link, CHECK_FAILED},
+        {"the rules of hub and guard", try_rules, CHECK_FAILED},
+        {"seccomp filters", check_seccomp, CHECK_FAILED},
+        {"descriptors of other processes", check_getfd, CHECK_FAILED},
+        {"injection by hooks alone", check_trace, CHECK_WARNING},
+        {"the log of refused packets", try_log, CHECK_WARNING},
     };
 
     for (size_t i = 0; i < array_size(trials); i++) {
         struct error err = {0};
         int result = child_run(trials[i].try, NULL, &err);
 
-        check_add_result(checks, CHECK_FAILED, trials[i].what, result, &err);
+        check_add_result(checks, trials[i].level, trials[i].what, result, &err);
     }
 }

@@ -263,22 +263,50 @@ static void print_command(const char *config, const struct engine_containerd *co
         printf("not in force yet: end containerd, process %d, and start it again\n", containerd->pid);
 }
 
+/* Whether it was started after the file was written: it reads its files once. */
+static bool is_later(const struct engine_containerd *containerd, const char *written)
+{
+    struct stat st;
+
+    if (stat(written, &st) < 0 || st.st_mtim.tv_sec > containerd->start.tv_sec)
+        return false;
+    return st.st_mtim.tv_sec < containerd->start.tv_sec || st.st_mtim.tv_nsec < containerd->start.tv_nsec;
+}
+
+/* The containerd that reads the file; pid 0 if none runs. */
+static int find_reader(const char *config, struct engine_containerd *ret, struct error *err)
+{
+    int result = engine_containerd_find(socket_path(config), ret, err);
+
+    if (result == 0 && strcmp(ret->config, config) != 0)
+        ret->pid = 0;
+    return result;
+}
+
+int install_containerd_is_loaded(const struct install_request *request, bool *ret, struct error *err)
+{
+    struct engine_containerd containerd;
+    int result = find_reader(containerd_config_path(request), &containerd, err);
+
+    if (result == 0)
+        *ret = containerd.pid == 0 || is_later(&containerd, request->written);
+    return result;
+}
+
 int install_containerd_in_force(const struct install_request *request, struct error *err)
 {
     const char *config = containerd_config_path(request);
     struct engine_containerd containerd;
-    struct stat st;
-    int result = engine_containerd_find(socket_path(config), &containerd, err);
+    int result = find_reader(config, &containerd, err);
 
     if (result < 0)
         return result;
-    if (containerd.pid == 0 || strcmp(containerd.config, config) != 0) {
+    if (containerd.pid == 0) {
         if (!request->undo)
             printf("in force when a containerd starts that reads %s\n", config);
         return 0;
     }
-    if (request->undo || stat(request->written, &st) < 0 || st.st_mtim.tv_sec > containerd.start.tv_sec ||
-        (st.st_mtim.tv_sec == containerd.start.tv_sec && st.st_mtim.tv_nsec >= containerd.start.tv_nsec))
+    if (request->undo || !is_later(&containerd, request->written))
         print_command(config, &containerd);
     else
         printf("in force: containerd (process %d) was started later\n", containerd.pid);

@@ -379,6 +379,25 @@ static int absent(const struct install_request *request, const char *config, str
     return 0;
 }
 
+int install_docker_is_loaded(const struct install_request *request, bool *ret, struct error *err)
+{
+    const char *config = config_path(request);
+    struct engine_docker docker;
+    int result = engine_docker_find(request->pid_file, &docker, err);
+
+    if (result < 0)
+        return result;
+    if (docker.pidfd >= 0 && strcmp(docker.config, config) == 0)
+        result = ask(request, docker.socket, 0, err);
+    else
+        result = 1;
+    engine_docker_close(&docker);
+    if (result < 0)
+        return result;
+    *ret = result > 0;
+    return 0;
+}
+
 int install_docker_in_force(const struct install_request *request, struct error *err)
 {
     static const char UNIX[] = "unix://";

@@ -47,6 +47,11 @@ static void installation_release(struct installation *self)
     squid_process_close(&self->squid);
 }
 
+static void usual_path(const char *network, char ret_path[PATH_MAX])
+{
+    snprintf(ret_path, PATH_MAX, "/etc/squid/sallyport-%s/squid.conf", network);
+}
+
 static int choose_path(struct installation *self, const char *path, struct error *err)
 {
     const char *network = self->policy->network;
@@ -57,11 +62,12 @@ static int choose_path(struct installation *self, const char *path, struct error
         strcpy(self->path, path);
         return 0;
     }
-    snprintf(self->path, sizeof(self->path), "/etc/squid/sallyport-%s", network);
+    usual_path(network, self->path);
+    *strrchr(self->path, '/') = '\0';
     if ((mkdir("/etc/squid", 0755) < 0 && errno != EEXIST) ||
         (mkdir(self->path, 0755) < 0 && errno != EEXIST))
         return error_set(err, errno, "make %s", self->path);
-    snprintf(self->path, sizeof(self->path), "/etc/squid/sallyport-%s/squid.conf", network);
+    usual_path(network, self->path);
     return 0;
 }
 
@@ -215,6 +221,35 @@ int proxy_install(const struct policy *policy, const char *path, struct error *e
         *slash = '\0';
         rmdir(self.path); /* made for nothing, if it is empty */
     }
+    installation_release(&self);
+    return result;
+}
+
+static int look(struct installation *self, struct error *err)
+{
+    int result = open_directory(self, err);
+
+    if (result == 0)
+        result = read_before(self, err);
+    if (result == 0 && self->before == NULL)
+        result = error_set(err, ENOENT, "%s", self->path);
+    if (result == 0)
+        result = make_after(self, err);
+    if (result == 0 && !unchanged(self))
+        result = error_set(err, 0, "%s: is not what the policy makes now", self->path);
+    return result < 0
+               ? error_advise(err, "`sallyport proxy-config squid %s --install`", self->policy->network)
+               : 0;
+}
+
+int proxy_install_look(const struct policy *policy, char ret_path[PATH_MAX], struct error *err)
+{
+    struct installation self = {.policy = policy, .directory = -1, .squid.pidfd = -1};
+    int result = 0;
+
+    usual_path(policy->network, self.path);
+    usual_path(policy->network, ret_path);
+    result = look(&self, err);
     installation_release(&self);
     return result;
 }

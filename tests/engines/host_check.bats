@@ -1,92 +1,432 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# `sallyport check`: all is well on the test machine, and what is taken away is missed, line by line.
+# `sallyport check`: all is well on the test machine; what is taken away is missed, line by line; and what the line says
+# is done as it stands there, and makes it good again.
 
 source "$BATS_TEST_DIRNAME/common.bash"
+source "$BATS_TEST_DIRNAME/docker.bash"
+source "$BATS_TEST_DIRNAME/proxy_install.bash"
+
+# Where only root can replace them, wherever the tree is.
+PROGRAMS=/run/programs
+SALLYPORT=$PROGRAMS/sallyport
+DAEMON_JSON=/etc/docker/daemon.json
+CONTAINERD=/etc/containerd/config.toml
+LINKS=/etc/sallyport/runtimes
+
+# Not the prefix of the other tests: what is left of a network is told from this by its name.
+setup_file()
+{
+    mkdir "$PROGRAMS"
+    mkdir -p "$WORK/log" "$WORK/internet" /etc/docker /etc/containerd
+    cp "$SALLYPORT_BUILD_DIRECTORY"/sallyport{,-runtime,-hook} "$PROGRAMS/"
+    cp "$CONTAINERD" "$WORK/containerd.toml"
+    chmod 1777 "$WORK/log"
+    mount --bind "$WORK/log" /var/log/squid
+    mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+    internet_up chk "$WORK/internet" "" api.openai.com=203.0.113.10
+    cat "$WORK/internet/resolv.conf" >/etc/resolv.conf
+}
+
+teardown_file()
+{
+    internet_down chk "$WORK/internet" ""
+    umount /dev/shm /var/log/squid
+}
 
 setup()
 {
     policy_write "$NETWORK"
+    rm -f "$DAEMON_JSON"
+    cp "$WORK/containerd.toml" "$CONTAINERD"
 }
 
 teardown()
 {
-    rm -rf "$POLICIES" /etc/sallyport/runtime
+    squid_end
+    nft list tables | grep -v -e sallyport | while read -r table; do nft delete "$table"; done
+    "$SALLYPORT" network down "$NETWORK" 2>/dev/null || true
+    if [[ -e $WORK/daemon.pid ]]; then
+        kill "$(<"$WORK/daemon.pid")"
+        eventually internet_gone "$(<"$WORK/daemon.pid")"
+        rm "$WORK/daemon.pid"
+    fi
+    if [[ -d $WORK/docker ]]; then
+        docker_down "$WORK/docker" || fail "Docker left something behind"
+        rm -r "$WORK/docker"
+    fi
+    rm -rf "$POLICIES" /etc/sallyport/runtime "${SQUID_CONFIG%/*}" "$LINKS" /etc/containers/oci
+    rm -f /etc/containers/containers.conf.d/50-sallyport.conf /etc/containers/containers.conf
+    chmod 755 "$PROGRAMS" "$SALLYPORT" /etc/sallyport
+    assert_nothing_left
 }
 
-# level WHAT-PREFIX: of the line in `$output`.
-level()
+# line WHAT KEY: of the line in `$output` whose matter begins with these words.
+line()
 {
-    jq -r --arg what "$1" '.[] | select(.what | startswith($what)) | .level' <<<"$output"
+    jq -r --arg what "$1" --arg key "$2" '.[] | select(.what + " " | startswith($what + " ")) | .[$key]' <<<"$output"
 }
 
-# misses LEVEL STATUS WHAT-PREFIX COMMAND...: with the command in front, this line is no longer ok; before it was.
-misses()
+# check LEVEL WHAT [COMMAND...]: with the command in front, this line has the level, and the exit status goes
+# by the levels. A line that is not good says something.
+check()
 {
-    local expected=$1 expected_status=$2 what=$3
-    shift 3
+    local expected=$1 what=$2 failed
+    shift 2
     run "$@" "$SALLYPORT" check --json
-    [[ $status -eq $expected_status ]] || fail "exit status $status: $output"
-    [[ $(level "$what") == "$expected" ]] || fail "$what is $(level "$what"): $output"
-    jq -e --arg what "$what" '.[] | select(.what | startswith($what)) | .text | length > 0' <<<"$output"
+    failed=$(jq -e '[.[] | select(.level == "failed")] | length' <<<"$output") || fail "no JSON: $output"
+    [[ $status -eq $((failed > 0 ? 2 : 0)) ]] || fail "exit status $status: $output"
+    [[ $(line "$what" level) == "$expected" ]] || fail "$what is $(line "$what" level): $output"
+    [[ $expected == ok || -n $(line "$what" text) ]] || fail "$what: nothing said"
 }
 
-@test "a host that can do it: every line is ok, and nothing is left" {
-    run "$SALLYPORT" check --json
-    [ "$status" -eq 0 ]
-    jq -e 'length == 6 and all(.level == "ok" and .text == "")' <<<"$output"
+# follow WHAT: does what the line in `$output` says, its last command.
+follow()
+{
+    local command
+    command=$(line "$1" text | grep -o '`[^`]*`' | tail -n 1 | tr -d '`')
+    [[ -n $command ]] || fail "$1 has no command: $output"
+    if [[ $command == sallyport\ * ]]; then
+        command="$PROGRAMS/$command"
+    fi
+    eval "$command" </dev/null >"$WORK/followed" 2>&1 3>&- || fail "$command: $(<"$WORK/followed")"
+}
+
+# advised LEVEL WHAT: the line has the level, and is ok once its command was run.
+advised()
+{
+    check "$1" "$2"
+    follow "$2"
+    check ok "$2"
+}
+
+@test "a host that can do it: no line says failed, each says what it is, and nothing is left" {
+    check ok "network namespaces"
+    jq -e 'all(.[]; (keys == ["group", "level", "text", "what"]) and .level != "failed")
+        and ([.[] | select(.group == "kernel" or .group == "host") | select(.level != "ok")] == [])
+        and (map(.group) | unique == ["engines", "firewall", "host", "kernel", "networks", "proxy"])
+        and length < 25' <<<"$output"
     run "$SALLYPORT" check
     [ "$status" -eq 0 ]
-    says "ok       network namespaces"
-    says "ok       policy of network hermes"
+    says "  ok      network namespaces"
+    says "  ok      policy of network hermes"
+    says "  -       network hermes: not up"
     assert_nothing_left
+    follow_network()
+    {
+        check note "network $NETWORK"
+        follow "network $NETWORK"
+        check ok "network $NETWORK"
+    }
+    follow_network
 }
 
 @test "without policy files it is the built-in network's" {
     rm "$POLICIES/$NETWORK.json"
-    run "$SALLYPORT" check
-    [ "$status" -eq 0 ]
-    says "ok       policy of network default"
+    check ok "policy of network default"
 }
 
-@test "what the kernel does not do is missed" {
-    misses failed 2 "network namespaces" setpriv --bounding-set -sys_admin
-    misses failed 2 "links" setpriv --bounding-set -net_admin
-    [[ $(level "network namespaces") == ok ]]
-    misses failed 2 "the rules" setpriv --bounding-set -net_admin
+@test "kernel: what it does not do is missed" {
+    check failed "network namespaces" setpriv --bounding-set -sys_admin
+    check failed "links" setpriv --bounding-set -net_admin
+    [[ $(line "network namespaces" level) == ok ]]
+    [[ $(line "the rules" level) == failed ]]
+    [[ $(line "the log" level) == warning ]]
     says "all capabilities"
 }
 
-@test "a policy that is wrong, writable or overlaps is missed" {
+@test "kernel: what a sandbox around the check takes away is missed" {
+    check warning "injection" strace -f -o /dev/null
+    # Of both calls the number is the same everywhere but on x86.
+    cat >"$WORK/without.py" <<'PYTHON'
+import ctypes, os, platform, struct, sys
+number = {"x86_64": {"seccomp": 317, "pidfd_getfd": 438}}.get(platform.machine(), {"seccomp": 277, "pidfd_getfd": 438})
+program = struct.pack("HBBI", 0x20, 0, 0, 0) + struct.pack("HBBI", 0x15, 0, 1, number[sys.argv[1]]) \
+    + struct.pack("HBBI", 6, 0, 0, 0x50001) + struct.pack("HBBI", 6, 0, 0, 0x7fff0000)
+memory = ctypes.create_string_buffer(program)
+header = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", 4, ctypes.addressof(memory)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, header, 0, 0) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+PYTHON
+    check failed "seccomp filters" python3 "$WORK/without.py" seccomp
+    check failed "descriptors" python3 "$WORK/without.py" pidfd_getfd
+    [[ $(line "seccomp filters" level) == ok ]]
+}
+
+@test "host: programs and policies that others can replace" {
+    chmod g+w "$SALLYPORT"
+    advised failed "programs"
+    chmod o+w "$PROGRAMS"
+    advised failed "programs"
+    chown 65534 "$PROGRAMS/sallyport-hook"
+    advised failed "programs"
+    rm "$PROGRAMS/sallyport-hook"
+    check failed "programs"
+    says "install it beside"
+    cp "$HOOK" "$PROGRAMS/"
+    chmod o+w /etc/sallyport
+    advised failed "/etc/sallyport"
+}
+
+@test "host: a runtime that is not there, or that others can replace" {
+    ln -s /nonexistent/runc /etc/sallyport/runtime
+    check failed "the runtime"
+    ln -sf "$WORK/runc" /etc/sallyport/runtime
+    cp /usr/bin/runc "$WORK/runc"
+    chmod 777 "$WORK/runc"
+    advised failed "the runtime"
+}
+
+@test "host: the layout of cgroups, and forwarding" {
+    local layout='mount -t tmpfs tmpfs /sys/fs/cgroup; cd /sys/fs/cgroup; eval "$0"; cd /; exec "$@"'
+    local own=(unshare --mount --propagation private sh -ec "$layout")
+    check warning cgroups "${own[@]}" "mkdir memory unified; mount -t cgroup2 cgroup2 unified"
+    check warning cgroups "${own[@]}" true
+    check ok cgroups "${own[@]}" "mkdir memory"
+    check ok cgroups "${own[@]}" "mount -t cgroup2 cgroup2 ."
+    sysctl -qw net.ipv4.ip_forward=1
+    check note forwarding
+    sysctl -qw net.ipv4.ip_forward=0
+    check ok forwarding
+}
+
+@test "networks: a policy that is wrong, writable or overlaps" {
     echo '{"version": 2}' >"$POLICIES/bad.json"
-    misses failed 2 "policy of network bad"
+    check failed "policy of network bad"
     rm "$POLICIES/bad.json"
     chmod 666 "$POLICIES/$NETWORK.json"
-    misses failed 2 "policy of network $NETWORK"
+    check failed "policy of network $NETWORK"
     chmod 644 "$POLICIES/$NETWORK.json"
     policy_write twin
-    misses failed 2 "policy of network twin"
-    [[ $(level "policy of network $NETWORK") == failed ]]
-}
-
-@test "a file that nobody reads is a warning" {
+    check failed "policy of network twin"
+    [[ $(line "policy of network $NETWORK" level) == failed ]]
+    rm "$POLICIES/twin.json"
     : >"$POLICIES/$NETWORK.json.orig"
-    misses warning 0 "other files"
+    check warning "other files"
 }
 
-@test "a runtime that is not there is missed" {
-    ln -s /nonexistent/runc /etc/sallyport/runtime
-    misses failed 2 "a runtime"
+@test "networks: one that is up but not as its policy says" {
+    network_up
+    ip rule del iif lo to "$SUBNET"
+    advised failed "network $NETWORK"
+    nft delete table inet "sallyport-$NETWORK"
+    advised failed "network $NETWORK"
+    policy_write "$NETWORK" '.roles.agent.reach = ["proxy"]'
+    check failed "network $NETWORK"
+    says "network reload"
+    "$SALLYPORT" network reload "$NETWORK"
+    check ok "network $NETWORK"
 }
 
-@test "squid is missed where a proxy is to run on this host, and only there" {
-    local hide='mount -t tmpfs tmpfs /usr/sbin; exec "$@"'
-    misses warning 0 squid unshare --mount --propagation private sh -ec "$hide" sh
+@test "docker: not installed, not set up, set up, out of date" {
+    check note docker unshare --mount --propagation private \
+        sh -ec 'mount --bind /dev/null /usr/sbin/dockerd; exec "$@"' sh
+    says "not installed"
+    advised warning docker
+    rm "$LINKS/docker/sallyport-runtime.$NETWORK.agent"
+    advised failed docker
+    "$SALLYPORT" install docker --undo
+    "$SALLYPORT" install docker --role "$NETWORK.agent"
+    advised warning docker # the other roles
+    echo '{"runtimes": {"sallyport": {"path": "/opt/old/sallyport-runtime"}}}' >"$DAEMON_JSON"
+    check failed docker
+    says "take it out"
+    echo '{"runtimes":' >"$DAEMON_JSON"
+    check failed docker
+}
+
+@test "docker: a running dockerd that has not read it" {
+    mkdir -p "$WORK/docker"
+    docker_up "$WORK/docker" 'del(.runtimes) | .["live-restore"] = true'
+    check ok "dockerd"
+    [[ $(line dockerd text) == *"default runtime runc"*live-restore* ]] || fail "$output"
+    "$SALLYPORT" install docker --network "$NETWORK"
+    advised failed "docker"
+    says "set up"
+}
+
+@test "podman: hooks that are not there, or where podman does not look" {
+    advised warning podman
+    rm /etc/containers/oci/hooks.d/sallyport.json
+    advised failed podman
+    mkdir /etc/containers/oci/other.d
+    printf '[engine]\nhooks_dir = ["/etc/containers/oci/other.d"]\n' >/etc/containers/containers.conf
+    advised failed podman
+    [[ -e /etc/containers/oci/other.d/sallyport.json ]]
+    sed -i '/sallyport =/d' /etc/containers/containers.conf.d/50-sallyport.conf
+    advised failed podman
+}
+
+@test "containerd: handlers that are out of date, and a daemon that is older than its file" {
+    advised note containerd
+    rm "$LINKS/containerd/sallyport-runtime.$NETWORK.agent"
+    advised failed containerd
+    touch --date '1 minute ago' "$CONTAINERD"
+    containerd --root "$WORK/containerd/root" --state "$WORK/containerd/state" >"$WORK/containerd.log" 2>&1 3>&- &
+    echo $! >"$WORK/daemon.pid"
+    disown
+    eventually ctr --address /run/containerd/containerd.sock version
+    check ok containerd
+    touch "$CONTAINERD"
+    check failed containerd
+    says "has not read it"
+}
+
+@test "squid: not installed, without file, with an old one" {
+    check warning squid unshare --mount --propagation private sh -ec 'mount -t tmpfs tmpfs /usr/sbin; exec "$@"' sh
+    advised warning "squid's file"
+    policy_write "$NETWORK" '.roles.agent.hosts += ["example.org"]'
+    advised warning "squid's file"
+    "$SALLYPORT" network up "$NETWORK"
+    policy_write "$NETWORK" '.roles.agent.hosts += ["example.net"]'
+    advised failed "squid's file"
     policy_write "$NETWORK" '.proxy.at = "member"'
-    run "$SALLYPORT" check --json
-    [ "$status" -eq 0 ]
-    [[ -z $(level squid) ]]
+    "$SALLYPORT" network down "$NETWORK"
+    check note squid
+    says verify
+}
+
+@test "squid: stopped, and started as it says" {
+    network_up
+    install_config
+    check failed "squid of"
+    follow "squid of"
+    internet_poll 20 squid_listens
+    check ok "squid of"
+    [[ ! -s $WORK/internet/queries ]] || ! grep sallyport-check "$WORK/internet/queries"
+}
+
+@test "squid: one that lets everybody through is asked, and told to read its file" {
+    network_up
+    install_config
+    cp "$SQUID_CONFIG" "$WORK/good.conf"
+    sed -i '0,/^http_access/s//http_access allow all\nhttp_access/' "$SQUID_CONFIG"
+    squid_start
+    cp "$WORK/good.conf" "$SQUID_CONFIG"
+    check failed "squid of"
+    says "not 403"
+    grep sallyport-check "$WORK/internet/queries" # so that its absence above means something
+    follow "squid of"
+    enforces()
+    {
+        check ok "squid of"
+    }
+    eventually enforces
+}
+
+@test "squid: one that listens elsewhere, and one with another file" {
+    network_up
+    install_config
+    cp "$SQUID_CONFIG" "$WORK/good.conf"
+    sed -i 's/:3128/:3129/' "$SQUID_CONFIG"
+    /usr/sbin/squid -f "$SQUID_CONFIG" </dev/null >"$WORK/squid.output" 2>&1 3>&-
+    elsewhere()
+    {
+        [[ -s $SQUID_PID && -n $(ss -Hltn "src $PROXY and sport = :3129") ]]
+    }
+    internet_poll 20 elsewhere
+    cp "$WORK/good.conf" "$SQUID_CONFIG"
+    check failed "squid of"
+    says "does not listen at $PROXY:3128"
+    squid_end
+    /usr/sbin/squid -f "$WORK/good.conf" </dev/null >"$WORK/squid.output" 2>&1 3>&-
+    eventually test -s "$SQUID_PID"
+    check failed "squid of"
+    says "runs with $WORK/good.conf"
+}
+
+# eaten TABLE-COMMAND...: what it puts in the way of members to the proxy is missed, in a network that is not up and in
+# one that is; its command lets them through.
+eaten()
+{
+    check ok "members of"
+    "$@"
+    check failed "members of"
+    assert_nothing_left
+    follow "members of"
+    check ok "members of"
+    "$SALLYPORT" network up "$NETWORK"
+    check note "members of" # nobody listens
+    says "start squid"
+    [[ $("$SALLYPORT" network show --json "$NETWORK" | jq '.members | length') == 1 ]] # the host
+}
+
+@test "firewall: an input chain with policy drop, and one with an exception" {
+    drop()
+    {
+        nft 'add table inet fw; add chain inet fw in { type filter hook input priority 10; policy drop; }
+            add rule inet fw in iif lo accept'
+    }
+    eaten drop
+    says "squid"
+    nft flush chain inet fw in
+    check failed "members of" # in the network that is up
+    follow "members of"
+    check note "members of"
+}
+
+@test "firewall: a rejecting rule, a chain of iptables, answers that are dropped" {
+    reject()
+    {
+        nft 'add table ip fw; add chain ip fw in { type filter hook input priority 0; policy accept; }
+            add rule ip fw in iif != lo ip protocol tcp reject with tcp reset'
+    }
+    eaten reject
+    "$SALLYPORT" network down "$NETWORK"
+    nft delete table ip fw
+    eaten iptables-nft -P INPUT DROP
+    says "squid"
+    "$SALLYPORT" network down "$NETWORK"
+    iptables-nft -P INPUT ACCEPT
+    iptables-nft -F
+    drop_answers()
+    {
+        nft 'add table inet fw; add chain inet fw out { type filter hook output priority 0; policy drop; }
+            add rule inet fw out oif lo accept'
+    }
+    eaten drop_answers
+}
+
+@test "firewall: ufw and firewalld are told in their own words" {
+    nft 'add table ip filter; add chain ip filter INPUT { type filter hook input priority 0; policy drop; }
+        add chain ip filter ufw-before-input'
+    check failed "members of"
+    says "ufw allow in on $UPLINK to $PROXY port 3128 proto tcp"
+    nft delete table ip filter
+    nft 'add table inet firewalld; add chain inet firewalld filter_INPUT {
+        type filter hook input priority 10; policy accept; }; add rule inet firewalld filter_INPUT iif != lo drop'
+    check failed "members of"
+    says "firewall-cmd --permanent --zone=trusted --add-interface=$UPLINK"
+}
+
+@test "firewall: nothing stays when the check is ended in the middle, and no container is kept from starting" {
+    nft 'add table inet fw; add chain inet fw in { type filter hook input priority 10; policy drop; }'
+    "$SALLYPORT" check >/dev/null 3>&- &
+    local pid=$!
+    eventually ip link show "$UPLINK"
+    kill -TERM "$pid"
+    local ended=0
+    wait "$pid" || ended=$?
+    [[ $ended -eq 143 ]] || fail "exit status $ended"
+    assert_nothing_left
+    "$SALLYPORT" check >/dev/null 3>&- &
+    pid=$!
+    eventually ip link show "$UPLINK"
+    "$SALLYPORT" network up "$NETWORK" # waits for the trial's end
+    wait "$pid" || true
+    check ok "network $NETWORK"
+}
+
+@test "firewall: a subnet that the host has a route to" {
+    ip link add chk-route type veth peer name chk-route-far
+    ip link set chk-route up
+    ip route add "$SUBNET" dev chk-route
+    check failed "members of"
+    says "choose another subnet"
+    ip link delete chk-route
+    check ok "members of"
 }
 
 @test "who is not root, and wrong words, end in one line" {
