@@ -148,7 +148,7 @@ static int read_refusals(struct network_view *view, int hub, struct error *err)
     size_t count = 0;
     int result = hub_refused(hub, &view->refused_packets, &view->refused_bytes, err);
 
-    if (result == 0)
+    if (result == 0 || result == -ENOENT) /* with the hub's table, which is a finding */
         result = hub_forged(hub, &view->forged_packets, err);
     if (result == 0)
         result = hub_refused_of(hub, &counted, &count, err);
@@ -174,9 +174,10 @@ static int read_hub(struct network_view *view, int hub, int host_netns, struct e
     if (result < 0)
         return result;
     look_at_members(view);
-    result = hub_foreign(hub, policy, &view->findings, err);
+    result = hub_foreign(hub, view->network, policy, &view->findings, err);
     if (result == 0 && policy != NULL)
-        result = uplink_look(policy, hub, host_netns, &view->findings, err);
+        result =
+            uplink_look(policy, view->standing == POLICY_IN_FORCE, hub, host_netns, &view->findings, err);
     return result;
 }
 

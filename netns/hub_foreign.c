@@ -3,10 +3,10 @@
 
 #include "base/cleanup.h"
 #include "netns/hub.h"
+#include "netns/hub_rules.h"
 #include "netns/link.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
-#include "netns/nft.h"
 #include "netns/route.h"
 #include "netns/uplink.h"
 
@@ -194,36 +194,38 @@ static int look_at_tables(struct netlink *nf, struct findings *findings, struct 
     return netlink_query(nf, batch, look_at_table, findings, err);
 }
 
-/* Someone's own chain in our table: ours are the three base chains and the policy's. */
-static int look_at_chains(struct netlink *nf, struct findings *findings, struct error *err)
+/* Our own table. Of a policy that is not in force the flows say nothing of those in the hub. */
+static int look_at_own_table(struct netlink *nf, const char *network, const struct policy *policy,
+                             struct findings *findings, struct error *err)
 {
-    static const char *const base[] = {"forward", "input", "output"};
-    cleanup_nft_names struct nft_names chains = {.names = NULL};
-    int result = nft_list_chains(nf, HUB_TABLE, "", &chains, err);
+    const struct policy *in_force = NULL;
+    int result = policy == NULL ? -ENOENT : hub_rules_check(nf, policy, err);
 
-    for (size_t i = 0; i < chains.count && result == 0; i++) {
-        bool ours = strncmp(chains.names[i], "policy-", strlen("policy-")) == 0;
-
-        for (size_t known = 0; known < array_size(base); known++)
-            ours = ours || strcmp(chains.names[i], base[known]) == 0;
-        if (!ours)
-            finding_add(findings, "foreign-chain", "chain %s of the hub's own table is not ours",
-                        chains.names[i]);
-    }
-    return result;
+    if (result == 0)
+        in_force = policy;
+    if (result == 0 || result == -ENOENT)
+        result = hub_rules_compare(nf, in_force, err);
+    if (result != -ENOENT && result != -EBADMSG)
+        return result;
+    finding_add(findings, "rules-changed",
+                "the hub's own rules are not as they were made (%s): run `sallyport network reload %s`",
+                result == -ENOENT ? "their table is gone, and all passes" : err->text, network);
+    return 0;
 }
 
-static int look_at_filter(int netns, int own, struct findings *findings, struct error *err)
+static int look_at_filter(int netns, int own, const char *network, const struct policy *policy,
+                          struct findings *findings, struct error *err)
 {
     cleanup_netlink struct netlink *nf = NULL;
     int result = netlink_open_in(netns, own, NETLINK_NETFILTER, &nf, err);
 
     if (result == 0)
         result = look_at_tables(nf, findings, err);
-    return result == 0 ? look_at_chains(nf, findings, err) : result;
+    return result == 0 ? look_at_own_table(nf, network, policy, findings, err) : result;
 }
 
-int hub_foreign(int netns, const struct policy *policy, struct findings *findings, struct error *err)
+int hub_foreign(int netns, const char *network, const struct policy *policy, struct findings *findings,
+                struct error *err)
 {
     cleanup_close int own = namespace_open_own(err);
     cleanup_netlink struct netlink *netlink = NULL;
@@ -242,5 +244,5 @@ int hub_foreign(int netns, const struct policy *policy, struct findings *finding
         result = look_at_routes(netlink, &links, policy, findings, err);
     if (result == 0)
         result = look_at_rules(netlink, findings, err);
-    return result == 0 ? look_at_filter(netns, own, findings, err) : result;
+    return result == 0 ? look_at_filter(netns, own, network, policy, findings, err) : result;
 }

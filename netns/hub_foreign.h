@@ -4,13 +4,16 @@
  * CAP_NET_ADMIN and no user namespace could put links into it (which is why none is left with it), an
  * administrator by mistake anything.
  *
- * Only reads. Rules inside our own chains are not compared. */
+ * Only reads. */
 #pragma once
 
 #include "base/error.h"
 #include "netns/finding.h"
 #include "policy/policy.h"
 
-/* Adds a finding for every table, chain, link, address, route and routing rule of the hub at `netns` that is
- * not ours. `policy` may be NULL: then the route of absent members is taken for ours whatever it says. */
-int hub_foreign(int netns, const struct policy *policy, struct findings *findings, struct error *err);
+/* Adds a finding for every table, link, address, route and routing rule of the hub at `netns` that is not
+ * ours, and one if our own table is not as we made it. `policy` is the file's, whether the hub runs it or
+ * not; NULL: then the flows are not looked at, and the route of absent members is taken for ours whatever it
+ * says. */
+int hub_foreign(int netns, const char *network, const struct policy *policy, struct findings *findings,
+                struct error *err);

@@ -6,6 +6,7 @@
 #include "netns/hub.h"
 #include "netns/nflog.h"
 #include "netns/nft.h"
+#include "netns/nft_compare.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -31,9 +32,8 @@ static void policy_name(const struct policy *policy, char name[NFT_NAME_SIZE])
     snprintf(name, NFT_NAME_SIZE, POLICY_PREFIX "%s", policy->digest);
 }
 
-static void add_policy_chain(const struct nft_table *table, const char *chain, const char *set)
+static void add_policy_rules(const struct nft_table *table, const char *chain, const char *set)
 {
-    nft_chain_add(table, chain);
     nft_rule(table, chain, nft_flow(set), nft_accept());
     nft_rule(table, chain, nft_flow_reply(set), nft_answering(), nft_accept());
 }
@@ -65,6 +65,15 @@ static void add_base_rules(const struct nft_table *table, const char *name)
              nft_log(NFLOG_GROUP_FIRST + 3));
     nft_rule(table, "forward", nft_ipv4(), nft_tcp(), nft_reject_tcp());
     nft_rule(table, "output", nft_ipv4(), nft_tcp(), nft_tcp_reset(), nft_accept());
+}
+
+/* All of them, in the order in which the kernel lists them. */
+static void add_rules(const struct nft_table *table, const char *chain, const char *set)
+{
+    add_base_chains(table);
+    nft_chain_add(table, chain);
+    add_base_rules(table, chain);
+    add_policy_rules(table, chain, set);
 }
 
 /* Deletes the chains and sets of earlier policies, the same policy included. Their rules are gone already. */
@@ -130,9 +139,7 @@ static int switch_rules(struct netlink *nf, const struct policy *policy, const s
     nft_table_flush(&table);
     delete_old(&table, &present->chains, &present->sets);
     nft_counter_add(&table, REFUSED);
-    add_base_chains(&table);
-    add_policy_chain(&table, chain, set);
-    add_base_rules(&table, chain);
+    add_rules(&table, chain, set);
     return nft_commit(nf, batch, err);
 }
 
@@ -169,12 +176,50 @@ static int install_once(struct netlink *nf, const struct policy *policy, struct 
     return result;
 }
 
+/* The transaction that would make what the hub has now, but for the flows: with the names that it has.
+ * Several of a kind, or none, are none of ours. */
+static void build_expected(struct netlink_batch *batch, const struct present *present)
+{
+    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
+
+    add_rules(&table, present->chains.count == 1 ? present->chains.names[0] : POLICY_PREFIX,
+              present->sets.count > 0 ? present->sets.names[0] : FLOWS_PREFIX);
+}
+
+/* Closes a hub whose table, or a chain in it, is not as it was made: that is nothing that new rules would
+ * mend. What it has counted is gone. */
+static int close_altered(struct netlink *nf, struct error *err)
+{
+    cleanup_batch struct netlink_batch *expected = netlink_batch_new();
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    cleanup_present struct present present = {.generation = 0};
+    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
+    int result = read_present(nf, &present, err);
+
+    if (result < 0)
+        return result;
+    build_expected(expected, &present);
+    result = nft_compare_chains(nf, expected, HUB_TABLE, err);
+    if (result == -EINTR)
+        return -ERESTART;
+    if (result != -EBADMSG)
+        return result == -ENOENT ? 0 : result;
+    nft_begin(batch, present.generation);
+    nft_table_delete(&table);
+    nft_table_add(&table);
+    add_base_chains(&table);
+    return nft_commit(nf, batch, err);
+}
+
 int hub_rules_install(struct netlink *nf, const struct policy *policy, struct error *err)
 {
     int result = -ERESTART;
 
-    for (unsigned i = 0; i < TRIES && result == -ERESTART; i++)
-        result = install_once(nf, policy, err);
+    for (unsigned i = 0; i < TRIES && result == -ERESTART; i++) {
+        result = close_altered(nf, err);
+        if (result == 0)
+            result = install_once(nf, policy, err);
+    }
     if (result < 0)
         error_prefix(err, "install the hub's rules");
     return result;
@@ -191,6 +236,37 @@ int hub_rules_check(struct netlink *nf, const struct policy *policy, struct erro
         error_set(err, ENOENT, "hub's rules are not those of the policy file: chain %s", name);
         error_advise(err, "run `sallyport network reload %s`", policy->network);
     }
+    return result;
+}
+
+/* The elements of the set that the rules ask, against the policy's. */
+static int compare_flows(struct netlink *nf, const struct policy *policy, const char *set, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    cleanup_flows struct flows flows = {.list = NULL};
+    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
+
+    flows_of_policy(policy, &flows);
+    nft_flows_add(&table, set, flows.list, flows.count);
+    return nft_compare_elements(nf, batch, HUB_TABLE, set, err);
+}
+
+int hub_rules_compare(struct netlink *nf, const struct policy *policy, struct error *err)
+{
+    cleanup_batch struct netlink_batch *expected = netlink_batch_new();
+    cleanup_present struct present present = {.generation = 0};
+    int result = read_present(nf, &present, err);
+
+    if (result < 0)
+        return result;
+    build_expected(expected, &present);
+    result = nft_compare(nf, expected, HUB_TABLE, err);
+    if (result == 0 && present.sets.count == 0) {
+        error_set(err, 0, "table " HUB_TABLE ": the set of flows is missing");
+        return -EBADMSG;
+    }
+    if (result == 0 && policy != NULL)
+        result = compare_flows(nf, policy, present.sets.names[0], err);
     return result;
 }
 

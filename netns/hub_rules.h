@@ -39,12 +39,21 @@
  * of its own, because the kernel shows the elements of a set a moment later than the rules of the same
  * transaction, and in that moment live connections would be reset. The counts of refused packets go on.
  *
- * On failure the old rules are in force.
+ * Where somebody put the table to sleep, or gave it other chains or other hooks, the hub is first closed and
+ * the table made anew; that interrupts what passes, and the counts begin at nothing.
+ *
+ * On failure the old rules are in force, or the hub is closed.
  * `nf` is a NETLINK_NETFILTER socket in the hub. */
 int hub_rules_install(struct netlink *nf, const struct policy *policy, struct error *err);
 
 /* Checks that the hub runs the rules of `policy`. Returns -ENOENT if it runs others or none. */
 int hub_rules_check(struct netlink *nf, const struct policy *policy, struct error *err);
+
+/* Checks that the hub's table is as hub_rules_install makes it: awake, its chains, every rule, and the flows
+ * of `policy`, which the hub runs; NULL where that is not known: then the flows are not looked at.
+ *
+ * Returns -ENOENT if the table is gone, -EBADMSG if it was changed: the error says what. */
+int hub_rules_compare(struct netlink *nf, const struct policy *policy, struct error *err);
 
 /* How many packets the hub has refused since it was made. */
 int hub_rules_refused(struct netlink *nf, uint64_t *ret_packets, uint64_t *ret_bytes, struct error *err);

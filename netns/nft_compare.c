@@ -7,15 +7,21 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+/* Chains, or rules: of both kinds those of the same chain are compared in their order. */
 struct comparison {
     const struct netlink_batch *batch;
     const char *table;
-    unsigned type;   /* NFT_MSG_NEW* of requests and answers */
-    int table_name;  /* the attribute that names the table */
-    size_t position; /* of the next request of that type in the batch */
-    const char *difference;
+    const char *what; /* "chain ", "a rule of chain ": before its name in messages */
+    unsigned get;     /* NFT_MSG_GET*: the request that lists them */
+    unsigned type;    /* NFT_MSG_NEW* of requests and answers */
+    int table_name;   /* the attributes that name table and chain */
+    int chain_name;
+    bool *met; /* of each request in the batch: it has been compared */
+    char difference[128];
 };
 
 static const struct nlattr *first_in(const struct nlattr *parent)
@@ -95,60 +101,84 @@ static bool message_contained(const struct nlmsghdr *ours, const struct nlmsghdr
     return true;
 }
 
-/* The next request of the type that is compared, NULL after the last. */
-static const struct nlmsghdr *next_request(struct comparison *comparison)
+/* The attribute as text, "" if there is none. */
+static const char *text_of(const struct nlmsghdr *message, int type)
 {
-    while (comparison->position < netlink_batch_count(comparison->batch)) {
-        const struct nlmsghdr *ours = netlink_batch_message(comparison->batch, comparison->position++);
+    const struct nlattr *found = message_attribute(message, type);
+    size_t length = found == NULL ? 0 : (size_t)nla_len(found);
 
-        if (is_type(ours, comparison->type))
-            return ours;
+    return length > 0 && memchr(nla_data(found), '\0', length) != NULL ? nla_data(found) : "";
+}
+
+static bool is_of_table(const struct nlmsghdr *theirs, int table_name, const char *table)
+{
+    return ((const struct nfgenmsg *)nlmsg_data(theirs))->nfgen_family == NFPROTO_INET &&
+           strcmp(text_of(theirs, table_name), table) == 0;
+}
+
+/* The first request that has not been met yet, of this chain or (NULL) of any. */
+static const struct nlmsghdr *next_request(struct comparison *comparison, const char *chain)
+{
+    for (size_t i = 0; i < netlink_batch_count(comparison->batch); i++) {
+        const struct nlmsghdr *ours = netlink_batch_message(comparison->batch, i);
+
+        if (comparison->met[i] || !is_type(ours, comparison->type) ||
+            (chain != NULL && strcmp(text_of(ours, comparison->chain_name), chain) != 0))
+            continue;
+        comparison->met[i] = true;
+        return ours;
     }
     return NULL;
 }
 
-static bool is_of_table(const struct comparison *comparison, const struct nlmsghdr *theirs)
+static int differ(struct comparison *comparison, const char *chain, const char *how)
 {
-    const struct nlattr *name = message_attribute(theirs, comparison->table_name);
-    size_t size = strlen(comparison->table) + 1;
-
-    return name != NULL && ((const struct nfgenmsg *)nlmsg_data(theirs))->nfgen_family == NFPROTO_INET &&
-           (size_t)nla_len(name) == size && memcmp(nla_data(name), comparison->table, size) == 0;
+    snprintf(comparison->difference, sizeof(comparison->difference), "%s%.64s %s", comparison->what, chain,
+             how);
+    return -EBADMSG;
 }
 
 static int compare_one(const struct nlmsghdr *theirs, void *data)
 {
     struct comparison *comparison = data;
+    const char *chain = text_of(theirs, comparison->chain_name);
     const struct nlmsghdr *ours = NULL;
 
-    if (!is_type(theirs, comparison->type) || !is_of_table(comparison, theirs))
+    if (!is_type(theirs, comparison->type) || !is_of_table(theirs, comparison->table_name, comparison->table))
         return 0;
-    ours = next_request(comparison);
+    ours = next_request(comparison, chain);
     if (ours == NULL)
-        comparison->difference = "one was added";
-    else if (!message_contained(ours, theirs))
-        comparison->difference = "one was changed";
-    return comparison->difference == NULL ? 0 : -EBADMSG;
+        return differ(comparison, chain, "was added");
+    return message_contained(ours, theirs) ? 0 : differ(comparison, chain, "was changed");
 }
 
-/* Compares everything of one type. `get` is the request that lists it, `plural` stands in messages. */
-static int compare_all(struct netlink *nf, struct comparison *comparison, unsigned get, const char *plural,
-                       struct error *err)
+/* Asks for a list of things of the family. */
+static struct nl_msg *list_request(struct netlink_batch *batch, unsigned get)
+{
+    const struct nfgenmsg header = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+
+    return netlink_batch_add(batch, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | get), NLM_F_DUMP, &header,
+                             sizeof(header), "list nftables");
+}
+
+static int compare_all(struct netlink *nf, struct comparison *comparison, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
-    struct nfgenmsg header = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+    const struct nlmsghdr *missing = NULL;
     int result = 0;
 
-    comparison->position = 0;
-    netlink_batch_add(batch, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | get), NLM_F_DUMP, &header, sizeof(header),
-                      "list nftables");
+    comparison->met = calloc(netlink_batch_count(comparison->batch) + 1, sizeof(*comparison->met));
+    if (comparison->met == NULL)
+        return error_set(err, ENOMEM, "list nftables");
+    list_request(batch, comparison->get);
     result = netlink_query(nf, batch, compare_one, comparison, err);
-    if (result == 0 && next_request(comparison) != NULL) {
-        comparison->difference = "one is missing";
-        result = -EBADMSG;
-    }
-    if (comparison->difference != NULL)
-        error_set(err, 0, "%s of table %s: %s", plural, comparison->table, comparison->difference);
+    if (result == 0)
+        missing = next_request(comparison, NULL);
+    if (missing != NULL)
+        result = differ(comparison, text_of(missing, comparison->chain_name), "is missing");
+    if (result == -EBADMSG && comparison->difference[0] != '\0')
+        error_set(err, 0, "table %s: %s", comparison->table, comparison->difference);
+    free(comparison->met);
     return result;
 }
 
@@ -180,17 +210,141 @@ static int compare_table(struct netlink *nf, const char *table, struct error *er
     return result;
 }
 
-int nft_compare(struct netlink *nf, const struct netlink_batch *batch, const char *table, struct error *err)
+int nft_compare_chains(struct netlink *nf, const struct netlink_batch *batch, const char *table,
+                       struct error *err)
 {
-    struct comparison chains = {
-        .batch = batch, .table = table, .type = NFT_MSG_NEWCHAIN, .table_name = NFTA_CHAIN_TABLE};
-    struct comparison rules = {
-        .batch = batch, .table = table, .type = NFT_MSG_NEWRULE, .table_name = NFTA_RULE_TABLE};
+    struct comparison chains = {.batch = batch,
+                                .table = table,
+                                .what = "chain ",
+                                .get = NFT_MSG_GETCHAIN,
+                                .type = NFT_MSG_NEWCHAIN,
+                                .table_name = NFTA_CHAIN_TABLE,
+                                .chain_name = NFTA_CHAIN_NAME};
     int result = compare_table(nf, table, err);
 
-    if (result == 0)
-        result = compare_all(nf, &chains, NFT_MSG_GETCHAIN, "chains", err);
-    if (result == 0)
-        result = compare_all(nf, &rules, NFT_MSG_GETRULE, "rules", err);
+    return result < 0 ? result : compare_all(nf, &chains, err);
+}
+
+int nft_compare(struct netlink *nf, const struct netlink_batch *batch, const char *table, struct error *err)
+{
+    struct comparison rules = {.batch = batch,
+                               .table = table,
+                               .what = "a rule of chain ",
+                               .get = NFT_MSG_GETRULE,
+                               .type = NFT_MSG_NEWRULE,
+                               .table_name = NFTA_RULE_TABLE,
+                               .chain_name = NFTA_RULE_CHAIN};
+    int result = nft_compare_chains(nf, batch, table, err);
+
+    return result < 0 ? result : compare_all(nf, &rules, err);
+}
+
+/* ---- elements ---- */
+
+enum { KEY_MAX = 16 }; /* bytes; a flow's has twelve */
+
+struct element { /* compared as bytes: what is not used is 0 */
+    uint8_t first[KEY_MAX];
+    uint8_t last[KEY_MAX];
+};
+
+struct elements {
+    const char *table;
+    const char *set;
+    struct element *list;
+    size_t count;
+};
+
+/* A key that is too long is none of ours, and neither is what it becomes. */
+static void read_key(const struct nlattr *element, int type, uint8_t ret_key[KEY_MAX])
+{
+    const struct nlattr *key = find(element, type);
+    const struct nlattr *value = key == NULL ? NULL : find(key, NFTA_DATA_VALUE);
+
+    if (value != NULL && nla_len(value) <= KEY_MAX)
+        memcpy(ret_key, nla_data(value), (size_t)nla_len(value));
+}
+
+static int collect_elements(const struct nlmsghdr *message, void *data)
+{
+    struct elements *elements = data;
+    const struct nlattr *list = message_attribute(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+    const struct nlattr *element = NULL;
+    int rest = 0;
+
+    if (!is_type(message, NFT_MSG_NEWSETELEM) || list == NULL ||
+        !is_of_table(message, NFTA_SET_ELEM_LIST_TABLE, elements->table) ||
+        strcmp(text_of(message, NFTA_SET_ELEM_LIST_SET), elements->set) != 0)
+        return 0;
+    nla_for_each_nested(element, list, rest)
+    {
+        struct element *grown = reallocarray(elements->list, elements->count + 1, sizeof(*grown));
+
+        if (grown == NULL)
+            return -ENOMEM;
+        elements->list = grown;
+        grown[elements->count] = (struct element){.first = {0}};
+        read_key(element, NFTA_SET_ELEM_KEY, grown[elements->count].first);
+        read_key(element, NFTA_SET_ELEM_KEY_END, grown[elements->count].last);
+        elements->count++;
+    }
+    return 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct element));
+}
+
+/* In order, and each once: two equal ones in a batch are one to the kernel. */
+static void normalise(struct elements *elements)
+{
+    size_t kept = 0;
+
+    if (elements->count == 0)
+        return;
+    qsort(elements->list, elements->count, sizeof(*elements->list), by_bytes);
+    for (size_t i = 1; i < elements->count; i++)
+        if (by_bytes(&elements->list[kept], &elements->list[i]) != 0)
+            elements->list[++kept] = elements->list[i];
+    elements->count = kept + 1;
+}
+
+static int read_elements(struct netlink *nf, struct elements *elements, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nl_msg *message = list_request(batch, NFT_MSG_GETSETELEM);
+    int result = 0;
+
+    if (nla_put_string(message, NFTA_SET_ELEM_LIST_TABLE, elements->table) < 0 ||
+        nla_put_string(message, NFTA_SET_ELEM_LIST_SET, elements->set) < 0)
+        return error_set(err, ENOMEM, "list nftables");
+    result = netlink_query(nf, batch, collect_elements, elements, err);
+    return result == -ENOMEM ? error_set(err, ENOMEM, "list nftables") : result;
+}
+
+int nft_compare_elements(struct netlink *nf, const struct netlink_batch *batch, const char *table,
+                         const char *set, struct error *err)
+{
+    struct elements ours = {.table = table, .set = set};
+    struct elements theirs = ours;
+    int result = 0;
+
+    for (size_t i = 0; i < netlink_batch_count(batch) && result == 0; i++)
+        result = collect_elements(netlink_batch_message(batch, i), &ours);
+    if (result < 0)
+        error_set(err, ENOMEM, "list nftables");
+    else
+        result = read_elements(nf, &theirs, err);
+    normalise(&ours);
+    normalise(&theirs);
+    if (result == 0 &&
+        (ours.count != theirs.count ||
+         (ours.count > 0 && memcmp(ours.list, theirs.list, ours.count * sizeof(*ours.list)) != 0))) {
+        error_set(err, 0, "table %s: set %s has other elements", table, set);
+        result = -EBADMSG;
+    }
+    free(ours.list);
+    free(theirs.list);
     return result;
 }

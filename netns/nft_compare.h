@@ -10,8 +10,15 @@
 #include "netns/netlink.h"
 
 /* Checks that the inet table is as the unsent transaction `batch` would make it: awake, the same chains with
- * hook, priority and policy, and the same rules in the same order. The batch makes one table and appends its
- * rules in the order of its chains.
+ * hook, priority and policy, and in each the same rules in the same order. The batch makes one table.
  *
- * Returns 0, -ENOENT if the table is gone, -EBADMSG if anything in it differs. */
+ * Returns 0, -ENOENT if the table is gone, -EBADMSG if anything in it differs: the error says what. */
 int nft_compare(struct netlink *nf, const struct netlink_batch *batch, const char *table, struct error *err);
+
+/* The same without the rules: what a transaction that replaces them would not mend. */
+int nft_compare_chains(struct netlink *nf, const struct netlink_batch *batch, const char *table,
+                       struct error *err);
+
+/* Checks that the set has exactly the elements that the batch would give it. Returns as nft_compare. */
+int nft_compare_elements(struct netlink *nf, const struct netlink_batch *batch, const char *table,
+                         const char *set, struct error *err);

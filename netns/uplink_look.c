@@ -5,13 +5,12 @@
 #include "netns/link.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
-#include "netns/nft.h"
 #include "netns/route.h"
 #include "netns/uplink.h"
+#include "netns/uplink_rules.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
 
 static const char REPAIR[] = "run `sallyport network reload";
 
@@ -105,30 +104,21 @@ static int look_at_link(const struct policy *policy, struct netlink *host, int h
     return result == 0 ? look_at_rule(policy, host, findings, err) : result;
 }
 
-static int look_at_chains(const struct policy *policy, struct netlink *nf, struct findings *findings,
-                          struct error *err)
+static int look_at_table(const struct policy *policy, bool in_force, struct netlink *nf,
+                         struct findings *findings, struct error *err)
 {
-    static const char *const chains[] = {"prerouting", "input", "output", "forward"};
-    char table[NFT_NAME_SIZE];
+    int result = uplink_rules_compare(nf, policy, in_force, err);
 
-    snprintf(table, sizeof(table), "sallyport-%s", policy->network);
-    for (size_t i = 0; i < array_size(chains); i++) {
-        int result = nft_chain_exists(nf, table, chains[i], err);
-
-        if (result < 0 && result != -ENOENT)
-            return result;
-        if (result == 0)
-            continue;
-        finding_add(findings, "uplink-rules",
-                    "the host's nftables table inet %s is gone or not whole (chain %s): %s %s`", table,
-                    chains[i], REPAIR, policy->network);
-        return 0;
-    }
+    if (result != -ENOENT && result != -EBADMSG)
+        return result;
+    finding_add(findings, "uplink-rules", "the host's nftables table inet sallyport-%s is %s%s%s: %s %s`",
+                policy->network, result == -ENOENT ? "gone" : "not as it was made (",
+                result == -ENOENT ? "" : err->text, result == -ENOENT ? "" : ")", REPAIR, policy->network);
     return 0;
 }
 
-int uplink_look(const struct policy *policy, int hub, int host_netns, struct findings *findings,
-                struct error *err)
+int uplink_look(const struct policy *policy, bool in_force, int hub, int host_netns,
+                struct findings *findings, struct error *err)
 {
     cleanup_close int own = namespace_open_own(err);
     cleanup_netlink struct netlink *host = NULL;
@@ -143,5 +133,5 @@ int uplink_look(const struct policy *policy, int hub, int host_netns, struct fin
         result = netlink_open_in(host_netns, own, NETLINK_NETFILTER, &nf, err);
     if (result == 0)
         result = look_at_link(policy, host, hub, findings, err);
-    return result == 0 ? look_at_chains(policy, nf, findings, err) : result;
+    return result == 0 ? look_at_table(policy, in_force, nf, findings, err) : result;
 }

@@ -3,6 +3,7 @@
 
 #include "netns/flows.h"
 #include "netns/nft.h"
+#include "netns/nft_compare.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -83,22 +84,43 @@ static void add_other_chains(const struct nft_table *table, const struct policy 
     nft_rule(table, "forward", nft_oifname(uplink), nft_drop());
 }
 
+static void add_chains(const struct nft_table *table, const struct policy *policy, const char *uplink)
+{
+    add_uplink_chains(table, policy);
+    add_prerouting(table, policy, uplink);
+    add_other_chains(table, policy, uplink);
+}
+
+int uplink_rules_compare(struct netlink *nf, const struct policy *policy, bool in_force, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct uplink_names names = names_of(policy->network);
+    struct nft_table table = {.batch = batch, .name = names.table};
+
+    add_chains(&table, policy, names.link);
+    return in_force ? nft_compare(nf, batch, names.table, err)
+                    : nft_compare_chains(nf, batch, names.table, err);
+}
+
 /* The chains stay and their rules are replaced. A new chain in place of an old one would be another hook:
  * while both are there, a packet could meet the new one before the transaction and the old one after it,
- * empty both. */
+ * empty both. So that is only done where the chains are not ours any more. */
 int uplink_rules_install(struct netlink *nf, const struct policy *policy, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     struct uplink_names names = names_of(policy->network);
     struct nft_table table = {.batch = batch, .name = names.table};
+    struct error difference;
     int result = 0;
 
     nft_begin(batch, 0);
     nft_table_add(&table);
+    if (uplink_rules_compare(nf, policy, false, &difference) == -EBADMSG) {
+        nft_table_delete(&table);
+        nft_table_add(&table);
+    }
     nft_table_flush(&table);
-    add_uplink_chains(&table, policy);
-    add_prerouting(&table, policy, names.link);
-    add_other_chains(&table, policy, names.link);
+    add_chains(&table, policy, names.link);
     result = nft_commit(nf, batch, err);
     if (result < 0)
         error_prefix(err, "install the uplink's rules");

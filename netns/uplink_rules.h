@@ -20,9 +20,17 @@
 #include "netns/netlink.h"
 #include "policy/policy.h"
 
-/* Installs the table, in place of one that is there, in one transaction. `nf` is a NETLINK_NETFILTER socket
- * in the host's namespace. */
+#include <stdbool.h>
+
+/* Installs the table, in place of one that is there, in one transaction. One that was put to sleep, or was
+ * given other chains or other hooks, is deleted in it first. `nf` is a NETLINK_NETFILTER socket in the host's
+ * namespace. */
 int uplink_rules_install(struct netlink *nf, const struct policy *policy, struct error *err);
+
+/* Checks that the table is as uplink_rules_install makes it for this policy; `in_force` false: but for its
+ * rules, which may be those of another one. Returns -ENOENT if it is gone, -EBADMSG if it was changed: the
+ * error says what. */
+int uplink_rules_compare(struct netlink *nf, const struct policy *policy, bool in_force, struct error *err);
 
 /* Removes the table. None is not an error. */
 int uplink_rules_remove(struct netlink *nf, const char *network, struct error *err);

@@ -180,16 +180,41 @@ refusals()
     clean
 }
 
-@test "tables and chains in the hub that are not ours" {
+@test "tables in the hub that are not ours" {
     hub nft add table ip evil
     named foreign-table "nftables table ip evil"
     hub nft delete table ip evil
     hub nft add table ip6 sallyport # named like ours
     named foreign-table "nftables table ip6 sallyport"
     hub nft delete table ip6 sallyport
+    clean
+}
+
+@test "our own tables, changed in the hub and on the host; reload mends it" {
+    local policy
+    policy=$(hub nft list table inet sallyport | grep -o 'policy-[0-9a-f]*' | head -n 1)
     hub nft add chain inet sallyport early '{ type filter hook forward priority -500; }'
-    named foreign-chain "chain early"
-    hub nft delete chain inet sallyport early
+    named rules-changed "hub's own rules are not as they were made (table sallyport: chain early was added)"
+    "$SALLYPORT" network reload "$NETWORK"
+    clean
+    hub nft add rule inet sallyport "$policy" tcp dport 22 accept
+    named rules-changed "a rule of chain $policy was added): run .sallyport network reload $NETWORK.$"
+    "$SALLYPORT" network reload "$NETWORK"
+    clean
+    hub nft delete table inet sallyport
+    run "$SALLYPORT" network show "$NETWORK" --json
+    [[ $status -eq 0 ]] || fail "$output"
+    jq -e '[.problems[] | select(.kind == "rules-changed").text] == ["the hub'"'"'s own rules are not as they were made " +
+        "(their table is gone, and all passes): run `sallyport network reload hermes`"]' <<<"$output" || fail "$output"
+    "$SALLYPORT" network reload "$NETWORK"
+    clean
+    nft insert rule inet "sallyport-$NETWORK" input accept
+    named uplink-rules "table inet sallyport-$NETWORK is not as it was made (.*a rule of chain input was changed)"
+    "$SALLYPORT" network reload "$NETWORK"
+    clean
+    nft add table inet "sallyport-$NETWORK" '{ flags dormant; }'
+    named uplink-rules "was put to sleep"
+    "$SALLYPORT" network reload "$NETWORK"
     clean
 }
 

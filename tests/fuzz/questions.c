@@ -144,6 +144,8 @@ static int ask_names(const struct question_place *place, struct error *err)
 static int ask_counter(const struct question_place *place, struct error *err)
 {
     cleanup_netlink struct netlink *nf = NULL;
+    cleanup_free struct nft_counted *counted = NULL;
+    size_t count = 0;
     uint64_t packets = 0;
     uint64_t bytes = 0;
     uint32_t generation = 0;
@@ -155,13 +157,15 @@ static int ask_counter(const struct question_place *place, struct error *err)
         result = hub_rules_check(nf, place->policy, err);
     if (result == 0)
         result = hub_rules_refused(nf, &packets, &bytes, err);
-    return result < 0 ? result : generation != 0;
+    if (result == 0)
+        result = hub_rules_refused_of(nf, &counted, &count, err);
+    return result < 0 ? result : (packets == 1) + 10 * (count == 1) + 100 * (generation != 0);
 }
 
 static int ask_foreign(const struct question_place *place, struct error *err)
 {
     struct findings findings = {.count = 0};
-    int result = hub_foreign(place->hub, place->policy, &findings, err);
+    int result = hub_foreign(place->hub, place->policy->network, place->policy, &findings, err);
 
     return result < 0 ? result : (int)findings.count;
 }
@@ -169,7 +173,7 @@ static int ask_foreign(const struct question_place *place, struct error *err)
 static int ask_uplink(const struct question_place *place, struct error *err)
 {
     struct findings findings = {.count = 0};
-    int result = uplink_look(place->policy, place->hub, place->host, &findings, err);
+    int result = uplink_look(place->policy, true, place->hub, place->host, &findings, err);
 
     return result < 0 ? result : (int)findings.count;
 }

@@ -223,22 +223,131 @@ Test(nft, hub_is_replaced_whole)
     policy_free(&after);
 }
 
-/* A set of the same name and another type cannot be filled by our rules. */
+/* The old policy's chain cannot be deleted: the second transaction fails. */
 Test(nft, hub_keeps_its_rules_when_replacing_fails)
 {
     struct policy policy;
-    char before[4096];
+    struct policy other;
+    char command[256];
+    char before[8192];
 
     load(hermes, &policy);
-    nft("add table inet sallyport");
-    nft("add chain inet sallyport forward { type filter hook forward priority 0; policy drop; }");
-    nft("add set inet sallyport refused-of { type inet_service; size 256; flags dynamic; }");
+    load(revoked, &other);
+    cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    snprintf(command, sizeof(command),
+             "add map inet sallyport flows-held { type ipv4_addr : verdict; elements = { 192.0.2.1 : jump "
+             "policy-%s } }",
+             policy.digest);
+    nft(command);
     cr_assert_eq(nft_program_output("list ruleset", 0, before, sizeof(before)), 0);
-    cr_assert_lt(hub_rules_install(nf, &policy, &err), 0);
+    cr_assert_lt(hub_rules_install(nf, &other, &err), 0);
     cr_assert_eq(strncmp(err.text, "install the hub's rules: ", 25), 0, "%s", err.text);
-    expect_ruleset(before);
-    cr_assert_eq(hub_rules_check(nf, &policy, &err), -ENOENT);
+    cr_assert_eq(nft_program_output("list ruleset", 0, output, sizeof(output)), 0);
+    cr_assert_str_eq(output, before);
+    cr_assert_eq(hub_rules_check(nf, &other, &err), -ENOENT);
     policy_free(&policy);
+    policy_free(&other);
+}
+
+/* Each way to change what the hub decides, alone: POLICY and FLOWS stand for the names. */
+static const struct {
+    const char *command;
+    const char *difference;
+    bool anew; /* the table has to be made so */
+} hub_tampering[] = {
+    {"flush table inet sallyport", "a rule of chain forward is missing", false},
+    {"flush chain inet sallyport output", "a rule of chain output is missing", false},
+    {"add rule inet sallyport forward accept", "a rule of chain forward was added", false},
+    {"insert rule inet sallyport forward accept", "a rule of chain forward was changed", false},
+    {"add rule inet sallyport input accept", "a rule of chain input was added", false},
+    {"add rule inet sallyport POLICY accept", "a rule of chain policy-", false},
+    {"add chain inet sallyport forward { policy accept; }", "chain forward was changed", true},
+    {"add chain inet sallyport early { type filter hook forward priority -5; }", "chain early was added",
+     true},
+    {"add chain inet sallyport policy-0123456789abcdef", "chain policy-", true},
+    {"flush table inet sallyport; delete chain inet sallyport forward; add chain inet sallyport forward { "
+     "type "
+     "filter hook forward priority 7; policy drop; }",
+     "chain forward was changed", true},
+    {"flush table inet sallyport; delete chain inet sallyport POLICY", "chain policy- is missing", true},
+    {"add table inet sallyport { flags dormant; }", "was put to sleep", true},
+    {"flush table inet sallyport; delete set inet sallyport FLOWS", "a rule of chain", false},
+    {"delete table inet sallyport", "", true},
+};
+
+/* The command with the hub's names in it. */
+static void nft_in_hub(const char *command, const struct policy *policy)
+{
+    cleanup_nft_names struct nft_names sets = {.names = NULL};
+    char text[512];
+    const char *name = strstr(command, "POLICY");
+    const char *flows = strstr(command, "FLOWS");
+
+    cr_assert_eq(nft_list_sets(nf, "sallyport", "flows-", &sets, &err), 0, "%s", err.text);
+    cr_assert_eq(sets.count, 1);
+    if (name != NULL)
+        snprintf(text, sizeof(text), "%.*spolicy-%s%s", (int)(name - command), command, policy->digest,
+                 name + strlen("POLICY"));
+    else if (flows != NULL)
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(flows - command), command, sets.names[0],
+                 flows + strlen("FLOWS"));
+    else
+        snprintf(text, sizeof(text), "%s", command);
+    nft(text);
+}
+
+/* A rule that was changed is mended without a gap, and what was counted goes on (here a counter of somebody
+ * else, which is in no way); for a chain the table is made anew. */
+Test(nft, hub_compare_notices_tampering_and_installing_mends_it)
+{
+    struct policy policy;
+
+    load(hermes, &policy);
+    cr_assert_eq(hub_rules_compare(nf, &policy, &err), -ENOENT);
+    for (size_t i = 0; i < array_size(hub_tampering); i++) {
+        const char *command = hub_tampering[i].command;
+
+        cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s", err.text);
+        nft("add counter inet sallyport kept");
+        cr_assert_eq(hub_rules_compare(nf, &policy, &err), 0, "%s", err.text);
+        cr_assert_eq(hub_rules_compare(nf, NULL, &err), 0, "%s", err.text);
+        nft_in_hub(command, &policy);
+        cr_expect_lt(hub_rules_compare(nf, NULL, &err), 0, "%s", command);
+        cr_expect_not_null(strstr(err.text, hub_tampering[i].difference), "%s: %s", command, err.text);
+        cr_assert_eq(hub_rules_install(nf, &policy, &err), 0, "%s: %s", command, err.text);
+        cr_expect_eq(hub_rules_compare(nf, &policy, &err), 0, "%s: %s", command, err.text);
+        cr_expect_eq(nft_program("list counter inet sallyport kept") != 0, hub_tampering[i].anew, "%s",
+                     command);
+        nft("delete table inet sallyport");
+    }
+    policy_free(&policy);
+}
+
+/* The rules of one policy and the flows of another: one less, one more, and a range that is wider. */
+Test(nft, hub_compare_notices_other_flows)
+{
+    static const char wider[] =
+        "{\"version\": 1, \"subnet\": \"10.209.0.0/24\","
+        " \"proxy\": {\"address\": \"10.209.0.2\", \"port\": 8080, \"at\": \"member\"},"
+        " \"roles\": {\"agent\": {\"addresses\": \"10.209.0.64/28\","
+        "  \"reach\": [\"proxy\"]}}}";
+    const char *const texts[] = {hermes, revoked, wider};
+
+    for (size_t ours = 0; ours < array_size(texts); ours++)
+        for (size_t theirs = 0; theirs < array_size(texts); theirs++) {
+            struct policy policy;
+            struct policy other;
+
+            load(texts[ours], &policy);
+            load(texts[theirs], &other);
+            memcpy(other.digest, policy.digest, sizeof(other.digest));
+            cr_assert_eq(hub_rules_install(nf, &other, &err), 0, "%s", err.text);
+            cr_expect_eq(hub_rules_compare(nf, NULL, &err), 0, "%s", err.text);
+            cr_expect_eq(hub_rules_compare(nf, &policy, &err), ours == theirs ? 0 : -EBADMSG, "%zu %zu: %s",
+                         ours, theirs, err.text);
+            policy_free(&policy);
+            policy_free(&other);
+        }
 }
 
 Test(nft, hub_check_tells_another_policy)
@@ -482,6 +591,61 @@ Test(nft, uplink_without_proxy)
     expect_uplink("", "");
     policy_free(&before);
     policy_free(&after);
+}
+
+/* The same for the host's table: `chain`, what is seen without knowing the policy. */
+static const struct {
+    const char *command;
+    bool chain;
+} uplink_tampering[] = {
+    {"flush table inet sallyport-hermes", false},
+    {"insert rule inet sallyport-hermes prerouting accept", false},
+    {"add rule inet sallyport-hermes from-uplink accept", false},
+    {"flush chain inet sallyport-hermes to-uplink", false},
+    {"add chain inet sallyport-hermes input { policy drop; }", true},
+    {"add chain inet sallyport-hermes late { type filter hook input priority 5; }", true},
+    {"flush chain inet sallyport-hermes forward; delete chain inet sallyport-hermes forward", true},
+    {"flush chain inet sallyport-hermes forward; delete chain inet sallyport-hermes forward; add chain inet "
+     "sallyport-hermes forward { type filter hook forward priority 7; policy accept; }",
+     true},
+    {"add table inet sallyport-hermes { flags dormant; }", true},
+};
+
+Test(nft, uplink_compare_notices_tampering_and_installing_mends_it)
+{
+    struct policy policy;
+
+    load(hermes, &policy);
+    cr_assert_eq(uplink_rules_compare(nf, &policy, true, &err), -ENOENT);
+    cr_assert_eq(uplink_rules_compare(nf, &policy, false, &err), -ENOENT);
+    for (size_t i = 0; i < array_size(uplink_tampering); i++) {
+        const char *command = uplink_tampering[i].command;
+
+        cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s: %s", command, err.text);
+        cr_assert_eq(uplink_rules_compare(nf, &policy, true, &err), 0, "%s", err.text);
+        nft(command);
+        cr_expect_eq(uplink_rules_compare(nf, &policy, true, &err), -EBADMSG, "%s", command);
+        cr_expect_eq(uplink_rules_compare(nf, &policy, false, &err), uplink_tampering[i].chain ? -EBADMSG : 0,
+                     "%s", command);
+    }
+    cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    cr_expect_eq(uplink_rules_compare(nf, &policy, true, &err), 0, "%s", err.text);
+    policy_free(&policy);
+}
+
+/* Of another policy the chains are the same, and the rules are not. */
+Test(nft, uplink_compare_tells_another_policy)
+{
+    struct policy policy;
+    struct policy other;
+
+    load(hermes, &policy);
+    load(revoked, &other);
+    cr_assert_eq(uplink_rules_install(nf, &policy, &err), 0, "%s", err.text);
+    cr_expect_eq(uplink_rules_compare(nf, &other, true, &err), -EBADMSG, "%s", err.text);
+    cr_expect_eq(uplink_rules_compare(nf, &other, false, &err), 0, "%s", err.text);
+    policy_free(&policy);
+    policy_free(&other);
 }
 
 Test(nft, uplink_is_removed_alone)
