@@ -35,7 +35,7 @@ static int look(const struct policy *policy, int hub, struct findings *findings,
     cleanup_close int host = namespace_open_own(err);
     int result = host < 0 ? host : hub_check(policy, hub, err);
 
-    return result < 0 ? result : uplink_look(policy, hub, host, findings, err);
+    return result < 0 ? result : uplink_look(policy, true, hub, host, findings, err);
 }
 
 /* Returns whether the network is up. */
