@@ -1,28 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * libFuzzer: any bytes as the name of the program and its arguments, separated by NUL bytes. What is accepted
- * has to keep the invariants that nobody checks again. Built with
- *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/command_line.c
- *         hook/command_line.c hook/selection.c policy/[a-z]*.c base/error.c base/file.c base/log.c -ljansson
- */
+ * has to keep the invariants that nobody checks again. */
 #include "hook/command_line.h"
+#include "require.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
     ARGUMENTS_MAX = 64,
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static bool is_one_of(const char *value, char *const *arguments, size_t count)
 {

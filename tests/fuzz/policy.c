@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * libFuzzer: any bytes as a policy file. What is accepted has to keep the invariants that nobody checks
- * again. Built with
- *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/policy.c policy/[a-z]*.c
- *         base/error.c base/file.c cli/squid.c -ljansson */
+ * again. */
 #include "policy/policy.h"
 #include "cli/squid.h"
+#include "require.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_role(const struct policy *policy, const struct policy_role *role)
 {
