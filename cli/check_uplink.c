@@ -13,7 +13,7 @@
  * an uplink that belongs to no hub the lock of all hubs is held, so that nobody takes it for one. */
 #include "base/cleanup.h"
 #include "cli/check.h"
-#include "cli/check_suspects.h"
+#include "cli/check_firewall.h"
 #include "cli/connections.h"
 #include "netns/child.h"
 #include "netns/hub.h"
@@ -35,7 +35,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 1500 }; /* the second attempt is after a second */
+enum {
+    CONNECT_MS = 1500, /* the second attempt is after a second */
+    TRACED_MS = 300,   /* one is enough to see who drops it */
+};
 
 enum answer {
     ANSWER_ARRIVED,
@@ -46,7 +49,8 @@ enum answer {
 struct trial {
     const struct policy *policy;
     const struct policy_role *role;
-    char id[32]; /* of the throw-away member */
+    char id[32];  /* of the throw-away member */
+    long wait_ms; /* for the connection */
 };
 
 static struct sockaddr_in address_of(uint32_t address, uint16_t port)
@@ -56,11 +60,12 @@ static struct sockaddr_in address_of(uint32_t address, uint16_t port)
 }
 
 /* From the namespace that the thread is in. Returns an enum answer. */
-static int try_connect(const struct policy *policy, uint32_t from, struct error *err)
+static int try_connect(const struct trial *trial, uint32_t from, struct error *err)
 {
+    const struct policy *policy = trial->policy;
     const struct sockaddr_in source = address_of(from, 0);
     const struct sockaddr_in proxy = address_of(policy->proxy_address, policy->proxy_port);
-    const struct timeval limit = {.tv_sec = CONNECT_MS / 1000, .tv_usec = CONNECT_MS % 1000 * 1000};
+    const struct timeval limit = {.tv_sec = trial->wait_ms / 1000, .tv_usec = trial->wait_ms % 1000 * 1000};
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
@@ -117,7 +122,7 @@ static int try_through(const struct trial *trial, int host, int far, struct erro
         result = namespace_enter(far, err);
     if (result == 0)
         result = become_member(address, err);
-    return result < 0 ? result : try_connect(trial->policy, address, err);
+    return result < 0 ? result : try_connect(trial, address, err);
 }
 
 /* In the child, for a network that is not up. */
@@ -167,7 +172,7 @@ static int try_member(void *data, struct error *err)
         result = member_attach(&request, &address, err);
     if (result == 0)
         result = namespace_enter(member, err);
-    return result < 0 ? result : try_connect(trial->policy, address, err);
+    return result < 0 ? result : try_connect(trial, address, err);
 }
 
 /* Runs in the child; no signal ends it half way. */
@@ -222,28 +227,64 @@ static const struct policy_role *choose_role(const struct check_network *network
     return NULL;
 }
 
-static void tell(struct checks *checks, const struct check_network *network, const char *what, int answer)
+/* Whether nobody listens yet: then a refusal says nothing. */
+static bool nobody_listens(const struct policy *policy)
+{
+    struct error unseen;
+    uint32_t listener = 0;
+
+    return connections_listener(policy->proxy_address, policy->proxy_port, &listener, &unseen) == 0 &&
+           listener == 0;
+}
+
+static int run(const struct check_network *network, struct trial *trial, struct error *err)
+{
+    return network->up ? run_member(trial, err) : run_scratch(trial, err);
+}
+
+/* Once more, to see who it is. */
+static void find_culprit(const struct check_network *network, struct trial *trial, struct error *err)
+{
+    cleanup_netlink struct netlink *tracer = NULL;
+    struct error unseen = {0};
+    struct nft_drop drop;
+    char link[IFNAMSIZ];
+    bool found = false;
+    int result = 0;
+
+    uplink_name(network->policy.network, link);
+    trial->wait_ms = TRACED_MS;
+    result = nft_trace_start(link, &tracer, &unseen);
+    if (result == 0)
+        result = run(network, trial, &unseen);
+    if (result >= 0)
+        result = nft_trace_read(tracer, &found, &drop, &unseen);
+    if (result < 0)
+        error_advise(err, "by whom cannot be seen (%s): look at `nft list ruleset`", unseen.text);
+    else
+        check_advise_firewall(&network->policy, found ? &drop : NULL, err);
+}
+
+static void tell(struct checks *checks, const struct check_network *network, struct trial *trial,
+                 const char *what, int answer)
 {
     const struct policy *policy = &network->policy;
     struct error err = {0};
-    uint32_t listener = 0;
     char address[16];
 
     if (answer == ANSWER_ARRIVED) {
         check_add(checks, CHECK_OK, what, "");
         return;
     }
-    policy_format_address(policy->proxy_address, address);
-    if (network->up && answer == ANSWER_REFUSED &&
-        connections_listener(policy->proxy_address, policy->proxy_port, &listener, &err) == 0 &&
-        listener == 0) {
+    if (network->up && answer == ANSWER_REFUSED && nobody_listens(policy)) {
         check_add(checks, CHECK_NOTE, what,
                   "refused at once, as where nobody listens: start squid and check again");
         return;
     }
-    error_set(&err, 0, "a member's connection to %s:%u %s on this host", address, policy->proxy_port,
-              answer == ANSWER_REFUSED ? "is refused" : "is eaten");
-    check_suspects(policy, &err);
+    error_set(&err, 0, "a connection to %s:%u %s", policy_format_address(policy->proxy_address, address),
+              policy->proxy_port,
+              answer == ANSWER_REFUSED ? "is refused by this host" : "does not get through");
+    find_culprit(network, trial, &err);
     check_add(checks, CHECK_FAILED, what, err.text);
 }
 
@@ -262,10 +303,11 @@ void check_uplink(struct checks *checks, const struct check_network *network)
                   "no role to try it with; `sallyport verify` does it in a container");
         return;
     }
+    trial.wait_ms = CONNECT_MS;
     snprintf(trial.id, sizeof(trial.id), "sallyport-check-%d", getpid());
-    result = network->up ? run_member(&trial, &err) : run_scratch(&trial, &err);
+    result = run(network, &trial, &err);
     if (result < 0)
         check_add(checks, CHECK_FAILED, what, err.text);
     else
-        tell(checks, network, what, result);
+        tell(checks, network, &trial, what, result);
 }

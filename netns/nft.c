@@ -130,6 +130,15 @@ void nft_table_add_new(const struct nft_table *table)
     table_request(table, NLM_F_CREATE | NLM_F_EXCL);
 }
 
+void nft_table_add_owned(const struct nft_table *table)
+{
+    struct nl_msg *message = request(table->batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL,
+                                     "add nftables table of this process");
+
+    put_text(message, NFTA_TABLE_NAME, table->name);
+    put_number(message, NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
+}
+
 void nft_table_delete(const struct nft_table *table)
 {
     struct nl_msg *message = request(table->batch, NFT_MSG_DELTABLE, 0, "delete nftables table");
@@ -702,6 +711,27 @@ static void put_log(struct nl_msg *message, const struct nft_step *step)
 struct nft_step nft_log(uint16_t group)
 {
     return (struct nft_step){.put = put_log, .number = group};
+}
+
+static void put_trace(struct nl_msg *message, const struct nft_step *step)
+{
+    const uint8_t on = 1;
+    struct expression immediate = expression_open(message, "immediate");
+    struct expression meta;
+
+    (void)step;
+    put_number(message, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+    put_data(message, NFTA_IMMEDIATE_DATA, &on, sizeof(on));
+    expression_close(message, &immediate);
+    meta = expression_open(message, "meta");
+    put_number(message, NFTA_META_KEY, NFT_META_NFTRACE);
+    put_number(message, NFTA_META_SREG, NFT_REG_1);
+    expression_close(message, &meta);
+}
+
+struct nft_step nft_trace(void)
+{
+    return (struct nft_step){.put = put_trace};
 }
 
 static void put_verdict(struct nl_msg *message, const struct nft_step *step)

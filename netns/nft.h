@@ -59,6 +59,9 @@ void nft_table_add(const struct nft_table *table);
 /* Makes the table; that there is one is a refusal (-EEXIST). */
 void nft_table_add_new(const struct nft_table *table);
 
+/* Makes the table, which must be new; it goes when the socket that sends this is closed. Linux 5.12. */
+void nft_table_add_owned(const struct nft_table *table);
+
 /* Deletes the table, which must be there (after nft_table_add it is). */
 void nft_table_delete(const struct nft_table *table);
 
@@ -152,6 +155,7 @@ struct nft_step nft_count_source(const char *set);
 struct nft_step nft_limit_source(const char *set, uint32_t rate);
 
 struct nft_step nft_log(uint16_t group); /* to the reader of the group, if there is one; the rule goes on */
+struct nft_step nft_trace(void);         /* the kernel tells what becomes of the packet (netns/nft_trace.h) */
 struct nft_step nft_accept(void);
 struct nft_step nft_drop(void);
 struct nft_step nft_return(void);

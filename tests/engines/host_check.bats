@@ -58,6 +58,7 @@ teardown()
     fi
     rm -rf "$POLICIES" /etc/sallyport/runtime "${SQUID_CONFIG%/*}" "$LINKS" /etc/containers/oci
     rm -f /etc/containers/containers.conf.d/50-sallyport.conf /etc/containers/containers.conf
+    rm -rf /etc/ufw
     chmod 755 "$PROGRAMS" "$SALLYPORT" /etc/sallyport
     assert_nothing_left
 }
@@ -389,16 +390,47 @@ eaten()
     eaten drop_answers
 }
 
-@test "firewall: ufw and firewalld are told in their own words" {
-    nft 'add table ip filter; add chain ip filter INPUT { type filter hook input priority 0; policy drop; }
-        add chain ip filter ufw-before-input'
+@test "firewall: the chain that drops is named, whatever else looks as if it did" {
+    nft 'add table inet fw; add chain inet fw in { type filter hook input priority 0; policy drop; }
+        add rule inet fw in accept
+        add table ip late; add chain ip late guests; add chain ip late in { type filter hook input priority 20; }
+        add rule ip late in tcp dport 3128 jump guests; add rule ip late guests counter drop'
     check failed "members of"
-    says "ufw allow in on $UPLINK to $PROXY port 3128 proto tcp"
+    says "of ip late guests"
+    nft flush chain inet fw in # two of them
+    check failed "members of"
+    says "the policy of inet fw in"
+    follow "members of"
+    check failed "members of"
+    says "of ip late guests"
+    follow "members of"
+    check ok "members of"
+    ! nft list tables | grep sallyport
+}
+
+@test "firewall: ufw and firewalld are told in their own words, and their own tables only" {
+    mkdir /etc/ufw
+    echo ENABLED=yes >/etc/ufw/ufw.conf
+    nft 'add table ip filter; add chain ip filter INPUT { type filter hook input priority 0; policy drop; }'
+    check failed "members of"
+    says "\`ufw allow in on $UPLINK to $PROXY port 3128 proto tcp\`"
+    echo ENABLED=no >/etc/ufw/ufw.conf
+    check failed "members of"
+    says "\`iptables-nft -I INPUT"
+    rm -r /etc/ufw
     nft delete table ip filter
     nft 'add table inet firewalld; add chain inet firewalld filter_INPUT {
         type filter hook input priority 10; policy accept; }; add rule inet firewalld filter_INPUT iif != lo drop'
     check failed "members of"
     says "firewall-cmd --permanent --zone=trusted --add-interface=$UPLINK"
+}
+
+@test "firewall: what is not nftables' is told as that" {
+    nft 'add table netdev early'
+    "$SALLYPORT" network up "$NETWORK"
+    nft "add chain netdev early in { type filter hook ingress device $UPLINK priority 0; policy drop; }"
+    check failed "members of"
+    says "netdev"
 }
 
 @test "firewall: nothing stays when the check is ended in the middle, and no container is kept from starting" {
