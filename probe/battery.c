@@ -234,11 +234,17 @@ static void take_key(struct battery *battery, const char *text)
         void (*check)(const char *text);
         bool repeatable;
     } keys[] = {
-        {"proxy", &battery->proxy, check_endpoint, false},  {"subnet", &battery->subnet, check_subnet, false},
-        {"uplink", &battery->uplink, check_address, false}, {"host", &battery->host, check_address, true},
-        {"far", &battery->far, check_address, true},        {"open", &battery->open, check_endpoint, true},
-        {"closed", &battery->closed, check_endpoint, true}, {"allowed", &battery->allowed, check_port, false},
-        {"denied", &battery->denied, check_port, false},    {"inward", &battery->inward, check_port, false},
+        {"proxy", &battery->proxy, check_endpoint, false},
+        {"subnet", &battery->subnet, check_subnet, false},
+        {"uplink", &battery->uplink, check_address, false},
+        {"host", &battery->host, check_address, true},
+        {"far", &battery->far, check_address, true},
+        {"open", &battery->open, check_endpoint, true},
+        {"closed", &battery->closed, check_endpoint, true},
+        {"allowed", &battery->allowed, check_port, false},
+        {"denied", &battery->denied, check_port, false},
+        {"inward", &battery->inward, check_port, false},
+        {"listener", &battery->listener, check_endpoint, true},
         {"marker", &battery->marker, check_marker, false},
     };
     size_t length = strcspn(text, "=");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Groups "metadata", "host" and "members": addresses that are worth an attempt, and at which ports.
+ * Groups "metadata", "host", "members" and "arrivals": addresses that are worth an attempt, and at which
+ * ports.
  */
 #include "probe/battery.h"
 
@@ -85,4 +86,15 @@ void battery_members(struct battery *battery)
         battery_impossible(battery, "closed", "other members' ports", "no closed= was given");
     battery_send_both(battery, "169.254.0.1", 22); /* the hub's side of every link */
     battery_send_both(battery, "169.254.0.1", 53);
+}
+
+/* Where somebody outside looks whether anything comes. */
+void battery_arrivals(struct battery *battery)
+{
+    for (unsigned i = 0; i < battery->listener.count; i++) {
+        battery_send_text(battery, &WAY_TCP, battery->listener.values[i], SEEN_CLOSED);
+        battery_send_text(battery, &WAY_UDP, battery->listener.values[i], SEEN_CLOSED);
+    }
+    if (battery->listener.count == 0)
+        battery_impossible(battery, "listener", "where somebody listens for us", "no listener= was given");
 }

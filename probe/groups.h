@@ -19,4 +19,5 @@
     GROUP(host)               \
     GROUP(members)            \
     GROUP(surfaces)           \
-    GROUP(proxy)
+    GROUP(proxy)              \
+    GROUP(arrivals)
