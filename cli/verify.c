@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/verb.h"
+#include "cli/verify_arrivals.h"
 #include "cli/verify_container.h"
 #include "cli/verify_lines.h"
 #include "cli/verify_table.h"
@@ -22,8 +23,8 @@
 #include <string.h>
 
 static const char USAGE[] =
-    "Usage: sallyport verify [--network NETWORK] [--role ROLE] [--engine runc|crun] [--only GROUP]... "
-    "[--json]\n"
+    "Usage: sallyport verify [--network NETWORK] [--role ROLE] [--engine runc|crun] [--only GROUP]...\n"
+    "                        [--far ADDRESS]... [--inward HOST[:PORT]] [--json]\n"
     "\n"
     "Starts a throw-away container in the role, tries every known way out of it and every path that the "
     "policy\n"
@@ -31,6 +32,12 @@ static const char USAGE[] =
     "Exit\n"
     "status 0 only if every line is as the policy says; what cannot be tried on this machine is counted "
     "apart.\n"
+    "\n"
+    "What gets out is seen outside as well, whatever the container saw: a witness in the hub looks at what "
+    "comes\n"
+    "in from the container and at what goes out again, and for as long as this runs the host listens, on one "
+    "port\n"
+    "of all its addresses, for what must not come. That is the group `arrivals`, which is always there.\n"
     "\n"
     "  ok      as the policy says\n"
     "  LEAK    something got out\n"
@@ -43,7 +50,12 @@ static const char USAGE[] =
     "  --engine ENGINE       runc or crun (default: the one that sallyport-runtime takes)\n"
     "  --only GROUP          only this group of attempts, may be repeated: plain, ipv6, raw, abi, uring,\n"
     "                        namespaces, capabilities, bpf, netlink, dns, metadata, host, members, surfaces, "
-    "proxy\n"
+    "proxy,\n"
+    "                        arrivals\n"
+    "  --far ADDRESS         a host of yours outside that nobody may reach, tried too; may be repeated\n"
+    "  --inward HOST[:PORT]  a name that the role is allowed and that leads to a private address: the proxy "
+    "has to\n"
+    "                        refuse it\n"
     "  --cgroup-parent PATH  the cgroup above the container's (default: the root)\n"
     "  --json                print one JSON document\n";
 
@@ -51,6 +63,9 @@ struct options {
     struct selection pin;
     const char *engine;
     const char *cgroup_parent;
+    const char *far[VERIFY_FAR_MAX];
+    size_t far_count;
+    const char *inward;
     unsigned wanted;
     bool json;
 };
@@ -61,8 +76,34 @@ static int take_only(struct options *options, const char *name)
 
     if (group < 0)
         return verb_usage("verify", "no group `%s`", name);
-    options->wanted |= 1U << group;
+    options->wanted |= 1U << group | 1U << verify_group_find(VERIFY_GROUP_ARRIVALS);
     return 0;
+}
+
+static int take_far(struct options *options, const char *address)
+{
+    if (options->far_count == VERIFY_FAR_MAX)
+        return verb_usage("verify", "more than %d --far", VERIFY_FAR_MAX);
+    options->far[options->far_count++] = address;
+    return 0;
+}
+
+/* An option that is no single value. Returns 1 for those that are. */
+static int take_other(struct options *options, int option, const char *value)
+{
+    switch (option) {
+    case 'j':
+        options->json = true;
+        return 0;
+    case 'o':
+        return take_only(options, value);
+    case 'f':
+        return take_far(options, value);
+    case '?':
+        return VERB_USAGE;
+    default:
+        return 1;
+    }
 }
 
 /* 1: help was asked for, and given. */
@@ -72,21 +113,23 @@ static int parse(int argc, char **argv, struct options *ret)
         {"network", required_argument, NULL, 'n'}, {"role", required_argument, NULL, 'r'},
         {"engine", required_argument, NULL, 'e'},  {"cgroup-parent", required_argument, NULL, 'c'},
         {"only", required_argument, NULL, 'o'},    {"json", no_argument, NULL, 'j'},
+        {"far", required_argument, NULL, 'f'},     {"inward", required_argument, NULL, 'i'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     int option = 0;
+    int other = 0;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'h')
             return fputs(USAGE, stdout), 1;
-        if (option == '?' || (option == 'o' && take_only(ret, optarg) < 0))
-            return VERB_USAGE;
-        if (option == 'j')
-            ret->json = true;
-        else if (option != 'o')
+        other = take_other(ret, option, optarg);
+        if (other < 0)
+            return other;
+        if (other > 0)
             *(option == 'n'   ? &ret->pin.network
               : option == 'r' ? &ret->pin.role
               : option == 'e' ? &ret->engine
+              : option == 'i' ? &ret->inward
                               : &ret->cgroup_parent) = optarg;
     }
     if (optind != argc)
@@ -96,16 +139,22 @@ static int parse(int argc, char **argv, struct options *ret)
     return 0;
 }
 
+static bool is_wanted(const struct options *options, const char *group)
+{
+    return options->wanted == 0 || (options->wanted & 1U << verify_group_find(group)) != 0;
+}
+
 static void show_progress(const struct verify_lines *lines)
 {
     fprintf(stderr, "\r%zu attempts ", lines->count);
 }
 
-/* Runs the container with what was found to be tried. */
-static int run_container(const struct options *options, const char *runtime,
-                         const struct verify_targets *targets, struct verify_container *container,
+/* Runs the container with what was found to be tried, and looks at what arrives. */
+static int run_container(const struct options *options, const struct verify_targets *targets,
+                         struct verify_container *container, struct verify_arrivals *arrivals,
                          struct verify_lines *lines, struct error *err)
 {
+    const struct verify_watch watch = {arrivals->wake, verify_arrivals_take, arrivals};
     const char *words[2 * 32 + VERIFY_TARGETS_MAX + 1] = {NULL};
     struct error ignored;
     bool terminal = isatty(STDERR_FILENO) == 1;
@@ -114,18 +163,19 @@ static int run_container(const struct options *options, const char *runtime,
     int result = 0;
 
     for (unsigned group = 0; verify_group_name(group) != NULL; group++)
-        if (options->wanted == 0 || (options->wanted & 1U << group) != 0) {
+        if (is_wanted(options, verify_group_name(group))) {
             words[count++] = "--only";
             words[count++] = verify_group_name(group);
         }
     for (size_t i = 0; i < targets->arguments.count; i++)
         words[count++] = targets->arguments.texts[i];
-    strcpy(container->runtime, runtime);
     result = verify_container_make(container, &options->pin, words, err);
     if (result == 0)
-        result = verify_container_run(container, lines, terminal ? show_progress : NULL, err);
+        result = verify_container_run(container, lines, terminal ? show_progress : NULL, &watch, err);
     if (terminal)
         fputs("\r                    \r", stderr);
+    if (result == 0)
+        result = verify_arrivals_end(arrivals, lines, err);
     removed = verify_container_remove(container, result == 0 ? err : &ignored);
     return result < 0 ? result : removed;
 }
@@ -151,25 +201,47 @@ static int conclude(const struct verify_view *view, bool json, struct error *err
     return error_advise(err, "see the lines marked LEAK and BROKEN");
 }
 
+/* Finds what there is to be tried, and tries it. */
+static int try_all(const struct options *options, const struct verify_view *view, int hub,
+                   struct verify_container *container, struct verify_arrivals *arrivals,
+                   struct verify_targets *targets, struct error *err)
+{
+    struct verify_quest quest = {.policy = view->policy,
+                                 .role = view->role,
+                                 .hub = hub,
+                                 .marker = arrivals->marker,
+                                 .listener = arrivals->listeners.port,
+                                 .far = options->far,
+                                 .far_count = options->far_count,
+                                 .inward = options->inward};
+    int result = verify_targets_find(&quest, targets, err);
+
+    arrivals->way_out = (is_wanted(options, "proxy") && verify_targets_have(targets, "proxy")) ||
+                        (is_wanted(options, "members") && verify_targets_have(targets, "open"));
+    return result < 0 ? result : run_container(options, targets, container, arrivals, view->lines, err);
+}
+
 static int verify(const struct options *options, const struct policy *policy, const struct policy_role *role,
                   struct error *err)
 {
     struct verify_container container = {.cgroup_parent = options->cgroup_parent};
+    struct verify_arrivals arrivals;
     struct verify_lines lines = {.wanted = options->wanted};
     struct verify_targets targets = {0};
     struct verify_view view = {
-        .network = policy->network, .role = role->name, .lines = &lines, .left_out = &targets.left_out};
+        .policy = policy, .role = role, .lines = &lines, .left_out = &targets.left_out};
     cleanup_close int own = namespace_open_own(err);
     cleanup_close int hub = own < 0 ? own : network_ensure(policy, own, err);
-    char runtime[PATH_MAX];
-    int result = hub < 0 ? hub : verify_container_engine(options->engine, runtime, err);
+    int result = hub < 0 ? hub : verify_container_engine(options->engine, container.runtime, err);
 
+    verify_arrivals_init(&arrivals);
     if (result == 0)
-        result = verify_targets_find(policy, role, hub, "sallyport-verify", &targets, err);
+        result = verify_arrivals_open(&arrivals, policy, hub, own, container.id, err);
     if (result == 0)
-        result = run_container(options, runtime, &targets, &container, &lines, err);
+        result = try_all(options, &view, hub, &container, &arrivals, &targets, err);
+    verify_arrivals_close(&arrivals);
     if (result == 0) {
-        view.engine = strrchr(runtime, '/') + 1;
+        view.engine = strrchr(container.runtime, '/') + 1;
         result = conclude(&view, options->json, err);
     }
     verify_targets_free(&targets);
@@ -187,6 +259,18 @@ static void block_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int check_targets(const struct options *options, const struct policy *policy,
+                         const struct policy_role *role, struct error *err)
+{
+    for (size_t i = 0; i < options->far_count; i++) {
+        int result = verify_targets_check_far(policy, options->far[i], err);
+
+        if (result < 0)
+            return result;
+    }
+    return options->inward != NULL ? verify_targets_check_inward(role, options->inward, err) : 0;
 }
 
 int verb_verify(int argc, char **argv, struct error *err)
@@ -208,7 +292,9 @@ int verb_verify(int argc, char **argv, struct error *err)
         return result;
     log_context(policy.network, role->name, NULL);
     block_signals();
-    result = verify(&options, &policy, role, err);
+    result = check_targets(&options, &policy, role, err);
+    if (result == 0)
+        result = verify(&options, &policy, role, err);
     policy_free(&policy);
     return result;
 }

@@ -20,6 +20,13 @@ struct verify_container {
     const char *cgroup_parent;
 };
 
+/* Something else that is waited for while the container runs: `take` is called when `fd` is readable. */
+struct verify_watch {
+    int fd;
+    int (*take)(void *data, struct error *err);
+    void *data;
+};
+
 /* The path of the runtime that is called `engine` ("runc", "crun"), where distributions put them, or with
  * NULL the one that sallyport-runtime would take. */
 int verify_container_engine(const char *engine, char ret_path[PATH_MAX], struct error *err);
@@ -32,7 +39,8 @@ int verify_container_make(struct verify_container *container, const struct selec
 /* Runs it, and takes the probe's lines as they come. `progress` may be NULL; it is called after each. Takes
  * five minutes at most. SIGINT, SIGTERM and SIGHUP must be blocked; one of them ends it (-EINTR). */
 int verify_container_run(const struct verify_container *container, struct verify_lines *lines,
-                         void (*progress)(const struct verify_lines *lines), struct error *err);
+                         void (*progress)(const struct verify_lines *lines), const struct verify_watch *watch,
+                         struct error *err);
 
 /* Removes the directory. */
 int verify_container_remove(const struct verify_container *container, struct error *err);

@@ -121,7 +121,7 @@ static const char *read_attempt(const struct verify_lines *lines, const json_t *
     return NULL;
 }
 
-static int append(struct verify_lines *lines, const struct verify_attempt *attempt, struct error *err)
+int verify_lines_add(struct verify_lines *lines, const struct verify_attempt *attempt, struct error *err)
 {
     struct verify_attempt *larger = NULL;
 
@@ -162,7 +162,7 @@ int verify_lines_take(struct verify_lines *lines, const char *line, size_t lengt
     if (json_object_get(object, "attempts") != NULL)
         return take_end(lines, object, err);
     why = read_attempt(lines, object, &attempt);
-    return why != NULL ? complain(why, err) : append(lines, &attempt, err);
+    return why != NULL ? complain(why, err) : verify_lines_add(lines, &attempt, err);
 }
 
 int verify_lines_check(const struct verify_lines *lines, struct error *err)

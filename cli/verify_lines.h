@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define VERIFY_GROUP_ARRIVALS "arrivals" /* the last; verify adds lines of its own to it */
+
 enum {
     VERIFY_LINE_MAX = 4096, /* bytes */
     VERIFY_ATTEMPTS_MAX = 4096,
@@ -66,6 +68,9 @@ enum verify_verdict verify_judge(const struct verify_attempt *attempt);
 
 /* Takes one line, without its newline. On failure *lines is what it was. */
 int verify_lines_take(struct verify_lines *lines, const char *line, size_t length, struct error *err);
+
+/* Adds a line that is not the probe's. */
+int verify_lines_add(struct verify_lines *lines, const struct verify_attempt *attempt, struct error *err);
 
 /* Checks that the lines are complete: the end was there and no wanted group is missing. */
 int verify_lines_check(const struct verify_lines *lines, struct error *err);

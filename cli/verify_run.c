@@ -27,6 +27,7 @@ struct reader {
     int output;    /* -1 when it has ended */
     int complaint; /* the same */
     int signals;
+    const struct verify_watch *watch;
     struct verify_lines *lines;
     void (*progress)(const struct verify_lines *lines);
     char line[VERIFY_LINE_MAX + 1];
@@ -140,7 +141,8 @@ static int read_all(struct reader *reader, struct error *err)
     while (reader->output >= 0 || reader->complaint >= 0) {
         struct pollfd fds[] = {{.fd = reader->output, .events = POLLIN},
                                {.fd = reader->complaint, .events = POLLIN},
-                               {.fd = reader->signals, .events = POLLIN}};
+                               {.fd = reader->signals, .events = POLLIN},
+                               {.fd = reader->watch->fd, .events = POLLIN}};
         int result = 0;
 
         if (seconds() >= end)
@@ -149,6 +151,8 @@ static int read_all(struct reader *reader, struct error *err)
             return error_set(err, errno, "wait for the container");
         if (fds[2].revents != 0)
             result = read_signal(reader, err);
+        if (result == 0 && fds[3].revents != 0)
+            result = reader->watch->take(reader->watch->data, err);
         if (result == 0 && fds[0].revents != 0)
             result = read_some(reader, &reader->output, err);
         if (result == 0 && fds[1].revents != 0)
@@ -242,11 +246,16 @@ static int end_early(const struct verify_container *container, pid_t child)
 }
 
 int verify_container_run(const struct verify_container *container, struct verify_lines *lines,
-                         void (*progress)(const struct verify_lines *lines), struct error *err)
+                         void (*progress)(const struct verify_lines *lines), const struct verify_watch *watch,
+                         struct error *err)
 {
     cleanup_close int signals = open_signals(err);
-    struct reader reader = {
-        .output = -1, .complaint = -1, .signals = signals, .lines = lines, .progress = progress};
+    struct reader reader = {.output = -1,
+                            .complaint = -1,
+                            .signals = signals,
+                            .watch = watch,
+                            .lines = lines,
+                            .progress = progress};
     pid_t child = -1;
     int status = 0;
     int result = signals < 0 ? signals : run_child(container, &reader, &child, err);

@@ -7,10 +7,10 @@
 #include "cli/verify_targets.h"
 
 struct verify_view {
-    const char *network;
-    const char *role;
+    const struct policy *policy;
+    const struct policy_role *role;
     const char *engine; /* "runc" or "crun" */
-    const struct verify_lines *lines;
+    struct verify_lines *lines;
     const struct verify_texts *left_out;
 };
 

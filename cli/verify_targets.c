@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "netns/hub.h"
 #include "netns/uplink.h"
+#include "policy/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +26,7 @@ struct finder {
     struct verify_targets *targets;
     const struct policy *policy;
     const struct policy_role *role;
+    const struct verify_quest *quest;
     bool failed; /* no memory, or too many: said once, at the end */
 };
 
@@ -48,6 +50,13 @@ __attribute__((format(printf, 3, 4))) static void add(struct finder *finder, str
         texts->texts[texts->count++] = text;
 }
 
+static void add_listener(struct finder *finder, const char *address)
+{
+    add(finder, &finder->targets->arguments,
+        strchr(address, ':') != NULL ? "listener=[%s]:%u" : "listener=%s:%u", address,
+        finder->quest->listener);
+}
+
 static void add_proxy(struct finder *finder)
 {
     const struct policy *policy = finder->policy;
@@ -58,9 +67,12 @@ static void add_proxy(struct finder *finder)
         address, policy->proxy_port);
     if (!finder->role->reach_proxy)
         add(finder, &finder->targets->left_out, "proxy: the role does not reach it");
-    if (uplink_needed(policy))
-        add(finder, &finder->targets->arguments, "uplink=%s",
-            policy_format_address(policy->host_address, address));
+    if (!uplink_needed(policy))
+        return;
+    add_listener(finder, address);
+    policy_format_address(policy->host_address, address);
+    add(finder, &finder->targets->arguments, "uplink=%s", address);
+    add_listener(finder, address);
 }
 
 static bool host_matches(const struct policy_host *host, const char *name)
@@ -102,6 +114,16 @@ static void add_names(struct finder *finder)
         add(finder, &finder->targets->arguments, "denied=%s:443", DENIED[i]);
     else
         add(finder, &finder->targets->left_out, "a denied host: the policy allows all that we know");
+}
+
+static void add_inward(struct finder *finder)
+{
+    struct policy_host host;
+
+    if (finder->quest->inward != NULL && text_host(finder->quest->inward, &host) == NULL)
+        add(finder, &finder->targets->arguments, "inward=%s:%u", host.name, host.port);
+    else if (finder->role->reach_proxy)
+        add(finder, &finder->targets->left_out, "an allowed name that leads inward: give one with --inward");
 }
 
 static bool may_reach(const struct finder *finder, const struct policy_role *other, uint16_t port)
@@ -203,9 +225,10 @@ static int add_hosts(struct finder *finder, struct error *err)
     for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
         if (!format_host(at, uplink, address, sizeof(address)))
             continue;
-        if (count++ < VERIFY_TARGET_KEY_MAX)
+        if (++count <= VERIFY_HOSTS_MAX) {
             add(finder, &finder->targets->arguments, "host=%s", address);
-        else
+            add_listener(finder, address);
+        } else
             more++;
     }
     freeifaddrs(all);
@@ -214,27 +237,76 @@ static int add_hosts(struct finder *finder, struct error *err)
     return 0;
 }
 
-int verify_targets_find(const struct policy *policy, const struct policy_role *role, int hub,
-                        const char *marker, struct verify_targets *ret, struct error *err)
+int verify_targets_find(const struct verify_quest *quest, struct verify_targets *ret, struct error *err)
 {
-    struct finder finder = {.targets = ret, .policy = policy, .role = role};
+    const struct policy *policy = quest->policy;
+    struct finder finder = {.targets = ret, .policy = policy, .role = quest->role, .quest = quest};
     int result = 0;
     char address[16];
 
     *ret = (struct verify_targets){0};
-    add(&finder, &ret->arguments, "marker=%s", marker);
+    add(&finder, &ret->arguments, "marker=%s", quest->marker);
     add(&finder, &ret->arguments, "subnet=%s/%u", policy_format_address(policy->subnet, address),
         policy->prefix);
     for (size_t i = 0; i < array_size(FAR); i++)
         add(&finder, &ret->arguments, "far=%s", FAR[i]);
+    for (size_t i = 0; i < quest->far_count; i++)
+        add(&finder, &ret->arguments, "far=%s", quest->far[i]);
+    /* An address of nobody: what is sent there comes into the hub, and no further. */
+    add_listener(&finder, policy_format_address(policy->subnet, address));
     add_proxy(&finder);
     add_names(&finder);
-    result = add_members(&finder, hub, err);
+    add_inward(&finder);
+    result = add_members(&finder, quest->hub, err);
     if (result == 0)
         result = add_hosts(&finder, err);
     if (result == 0 && finder.failed)
         result = error_set(err, ENOMEM, "make the list of what is to be tried");
     return result;
+}
+
+int verify_targets_check_far(const struct policy *policy, const char *far, struct error *err)
+{
+    const struct policy_range subnet = policy_subnet(policy);
+    struct in6_addr six;
+    struct in_addr four;
+
+    if (inet_pton(AF_INET6, far, &six) == 1)
+        return 0;
+    if (inet_pton(AF_INET, far, &four) != 1) {
+        error_set(err, 0, "--far `%.64s` is no address", far);
+        return error_advise(err, "give one of a host of yours outside, in numbers");
+    }
+    if (ntohl(four.s_addr) < subnet.first || ntohl(four.s_addr) > subnet.last)
+        return 0;
+    error_set(err, 0, "--far %s is in the network's own subnet", far);
+    return error_advise(err, "give the address of a host outside");
+}
+
+int verify_targets_check_inward(const struct policy_role *role, const char *inward, struct error *err)
+{
+    struct policy_host host;
+    const char *reason = text_host(inward, &host);
+
+    if (reason != NULL)
+        return error_set(err, 0, "--inward \"%.64s\": %s", inward, reason);
+    for (size_t i = 0; i < role->hosts_count; i++)
+        if (host_matches(&role->hosts[i], host.name) && role->hosts[i].port == host.port)
+            return 0;
+    error_set(err, 0, "--inward %s:%u is not allowed to role %s", host.name, host.port, role->name);
+    return error_advise(err,
+                        "give a name that is among its hosts, so that only where it leads can be refused");
+}
+
+bool verify_targets_have(const struct verify_targets *targets, const char *key)
+{
+    size_t length = strlen(key);
+
+    for (size_t i = 0; i < targets->arguments.count; i++)
+        if (strncmp(targets->arguments.texts[i], key, length) == 0 &&
+            targets->arguments.texts[i][length] == '=')
+            return true;
+    return false;
 }
 
 static void texts_free(struct verify_texts *texts)

@@ -11,8 +11,10 @@
 #include <stddef.h>
 
 enum {
-    VERIFY_TARGETS_MAX = 160,
+    VERIFY_TARGETS_MAX = 192,
     VERIFY_TARGET_KEY_MAX = 32, /* values of one key, as the probe takes them (probe/battery.h) */
+    VERIFY_HOSTS_MAX = VERIFY_TARGET_KEY_MAX - 3, /* addresses of this host; there are three more listeners */
+    VERIFY_FAR_MAX = VERIFY_TARGET_KEY_MAX / 2,   /* and there are some of ours */
 };
 
 struct verify_texts {
@@ -25,8 +27,25 @@ struct verify_targets {
     struct verify_texts left_out;  /* what cannot be tried, and why, for people */
 };
 
-/* `hub`: the network's. `marker`: in every payload. On failure and on success for verify_targets_free. */
-int verify_targets_find(const struct policy *policy, const struct policy_role *role, int hub,
-                        const char *marker, struct verify_targets *ret, struct error *err);
+struct verify_quest {
+    const struct policy *policy;
+    const struct policy_role *role;
+    int hub;                /* the network's */
+    const char *marker;     /* in every payload */
+    uint16_t listener;      /* the port at which this host listens for it */
+    const char *const *far; /* the administrator's own hosts outside */
+    size_t far_count;
+    const char *inward; /* "HOST[:PORT]", a name that the policy allows and that leads inward; or NULL */
+};
+
+/* Checks a --far and an --inward. */
+int verify_targets_check_far(const struct policy *policy, const char *far, struct error *err);
+int verify_targets_check_inward(const struct policy_role *role, const char *inward, struct error *err);
+
+/* The options are checked already. On failure and on success for verify_targets_free. */
+int verify_targets_find(const struct verify_quest *quest, struct verify_targets *ret, struct error *err);
+
+/* Whether anything was found for that key of the probe. */
+bool verify_targets_have(const struct verify_targets *targets, const char *key);
 
 void verify_targets_free(struct verify_targets *targets);

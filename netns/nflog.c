@@ -71,8 +71,8 @@ static bool protocol_has_ports(uint8_t protocol)
            protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;
 }
 
-/* The packet's own bytes. A length in the packet is believed only where the bytes are there. */
-static void parse_packet(const uint8_t *bytes, size_t size, struct nflog_packet *packet)
+/* A length in the packet is believed only where the bytes are there. */
+void nflog_parse_packet(const uint8_t *bytes, size_t size, struct nflog_packet *packet)
 {
     size_t header = 0;
 
@@ -115,7 +115,7 @@ bool nflog_parse(const void *message, size_t size, struct nflog_packet *ret)
     if (payload == NULL)
         packet.truncated = true;
     else
-        parse_packet(nla_data(payload), (size_t)nla_len(payload), &packet);
+        nflog_parse_packet(nla_data(payload), (size_t)nla_len(payload), &packet);
     *ret = packet;
     return true;
 }

@@ -49,3 +49,7 @@ int nflog_read(struct netlink *nf, void (*each)(const struct nflog_packet *packe
 /* Reads one message of at most `size` bytes. Returns false, and *ret is untouched, if it is not a whole
  * message about a packet. */
 bool nflog_parse(const void *message, size_t size, struct nflog_packet *ret);
+
+/* Reads a packet's own bytes, from its IP header on: of *packet all but `link`, which is to be zero before.
+ */
+void nflog_parse_packet(const uint8_t *bytes, size_t size, struct nflog_packet *packet);

@@ -8,6 +8,10 @@ source "$BATS_TEST_DIRNAME/common.bash"
 setup_file()
 {
     stage_up
+    # From now on an allowed name leads inward.
+    internet_stop "$WORK/internet"
+    sed -i 's/^openrouter.ai .*/openrouter.ai 10.0.0.1/' "$WORK/internet/zone"
+    internet_serve "$WORK/internet" spt-internet
     sleeper gateway gateway
     witness gateway-8642 gateway "$PROBE" listen tcp 0.0.0.0 8642 --keep
 }
@@ -57,7 +61,7 @@ leaks()
 }
 
 @test "every line is as the policy says, and the allowed paths work" {
-    run --separate-stderr verify --json
+    run --separate-stderr verify --json --far 203.0.113.66 --far 2001:db8::66 --inward openrouter.ai
     [[ $status -eq 0 ]] || fail "$stderr $(jq -c '.groups[].attempts[] | select(.verdict == "leak" or .verdict == "broken")' <<<"$output")"
     echo "$output" >"$WORK/verify.json"
     jq -e --arg engine "$RUNTIME" '.network == "hermes" and .role == "agent" and .engine == $engine and
@@ -66,6 +70,8 @@ leaks()
         .summary.attempts == .summary.ok + .summary.told + .summary.impossible and (.left_out | length) == 0' "$WORK/verify.json" ||
         fail "$(jq -c .summary,.left_out "$WORK/verify.json")"
     [[ $(verdicts allowed) == ok ]] || fail "allowed: $(verdicts allowed)"
+    [[ $(verdicts inward) == ok ]] || fail "inward: $(verdicts inward)"
+    [[ $(verdicts tcp-203.0.113.66-443) == ok ]] || fail "far: $(verdicts tcp-203.0.113.66-443)"
     [[ -z $stderr ]] || fail "$stderr"
 }
 
@@ -79,7 +85,7 @@ leaks()
 }
 
 @test "only some groups" {
-    verify --only raw --only proxy --json | jq -e '[.groups[].name] == ["raw", "proxy"]'
+    verify --only raw --only proxy --json | jq -e '[.groups[].name] == ["raw", "proxy", "arrivals"]'
 }
 
 @test "a proxy that allows everything is a leak of the proxy's lines" {
@@ -100,7 +106,7 @@ leaks()
 @test "a rule in the hub that accepts everything is a leak to the other members' ports" {
     witness gateway-22 gateway "$PROBE" listen tcp 0.0.0.0 22 --keep
     hub nft insert rule inet sallyport forward accept
-    leaks '.verdict == "leak" and (.tried | contains("10.209.0.3"))' --only members
+    leaks '.verdict == "leak" and ((.tried | contains("10.209.0.3")) or .name == "out-of-hub")' --only members
     hub nft delete rule inet sallyport forward handle \
         "$(hub nft -a list chain inet sallyport forward | sed -n '/^\t\taccept # handle/s/.* //p')"
     verify --only members
@@ -140,6 +146,13 @@ two_links()
     says "runc or --engine crun"
     refused "$SALLYPORT" verify --only everything
     says "no group"
+    refused "$SALLYPORT" verify --network "$NETWORK" --far example.com
+    says "no address"
+    refused "$SALLYPORT" verify --network "$NETWORK" --far "$PROXY"
+    says "subnet"
+    refused "$SALLYPORT" verify --network "$NETWORK" --inward example.com
+    says "not allowed"
+    refused "$SALLYPORT" verify --network "$NETWORK" --inward 10.0.0.1
     refused "$SALLYPORT" verify --network "$NETWORK" --role nobody
     says nobody
     refused "$SALLYPORT" verify --network nowhere

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# sallyport verify, the group `arrivals`: what gets out is seen outside, whatever the probe saw inside; a witness that
+# sees nothing is no proof. Each wall is taken away from the throw-away container alone, by a hook behind ours.
+
+source "$BATS_TEST_DIRNAME/common.bash"
+
+BEHIND=$(readlink -f "$(command -v "$RUNTIME")")
+INTRUDER=$WORK/intruder
+
+setup_file()
+{
+    stage_up
+    sleeper gateway gateway
+    witness gateway-8642 gateway "$PROBE" listen tcp 0.0.0.0 8642 --keep
+    # From now on the runtime is one that gives the container of a verify one more hook, if there is one.
+    cp "$BEHIND" "$WORK/behind"
+    cat >"$WORK/between" <<END
+#!/bin/bash
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+for bundle; do
+    if [[ \$bundle == */verify-* && -e "$INTRUDER" && -e \$bundle/config.json ]]; then
+        jq --arg path "$INTRUDER" '.hooks.createRuntime += [{path: \$path}]' <"\$bundle/config.json" >"$WORK/config.json"
+        cat "$WORK/config.json" >"\$bundle/config.json"
+    fi
+done
+exec "$WORK/behind" "\$@"
+END
+    chmod 755 "$WORK/between"
+    mount --bind "$WORK/between" "$BEHIND"
+}
+
+teardown_file()
+{
+    umount "$BEHIND"
+    stage_down
+}
+
+teardown()
+{
+    rm -f "$INTRUDER"
+}
+
+# intrude: standard input is what the hook does, in bash, when the member is attached. $pid is the container's process,
+# $link the hub's end of its link, $mac what that listens to; network_of and hub as here.
+intrude()
+{
+    {
+        cat <<END
+#!/bin/bash
+set -euo pipefail
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+exec >>"$WORK/intruder.log" 2>&1
+state=\$(cat)
+pid=\$(jq -r .pid <<<"\$state")
+network_of() { nsenter --target "\$pid" --net "\$@"; }
+hub() { ip netns exec "sallyport-$NETWORK" "\$@"; }
+link=\$(ip -n "sallyport-$NETWORK" -o link show dev "c-\$(jq -r .id <<<"\$state")" | awk -F'[ :@]+' '{ print \$2 }')
+mac=\$(ip -n "sallyport-$NETWORK" -j link show dev "\$link" | jq -r .[0].address)
+END
+        cat
+    } >"$INTRUDER"
+    chmod 755 "$INTRUDER"
+}
+
+# verify ARGUMENT...: in JSON, to $WORK/verify.json; its exit status is $status.
+verify()
+{
+    status=0
+    "$SALLYPORT" verify --network "$NETWORK" --engine "$RUNTIME" --cgroup-parent "$CGROUPS" --json "$@" \
+        >"$WORK/verify.json" 2>"$WORK/verify.log" || status=$?
+    [[ -s $WORK/verify.json ]] || fail "$(cat "$WORK/verify.log" "$WORK/intruder.log")"
+}
+
+# at_fault: the names of all lines that are not as the policy says, in one.
+at_fault()
+{
+    jq -r '[.groups[].attempts[] | select(.verdict == "leak" or .verdict == "broken") | "\(.verdict):\(.name)"]
+        | unique | join(" ")' "$WORK/verify.json"
+}
+
+# detail NAME: of the line of the group.
+detail()
+{
+    jq -r --arg name "$1" '.groups[] | select(.name == "arrivals").attempts[] | select(.name == $name).detail' \
+        "$WORK/verify.json"
+}
+
+# tells NAME PATTERN
+tells()
+{
+    grep -Eq -- "$2" <<<"$(detail "$1")" || fail "$1: $(detail "$1")"
+}
+
+@test "with all walls up nothing arrives, and the witness has seen what it had to see" {
+    verify --only members --only proxy --only host
+    [[ $status -eq 0 && -z $(at_fault) ]] || fail "$(cat "$WORK/verify.log"): $(at_fault)"
+    tells witness-in '^[1-9][0-9]* packets, 0 lost$'
+    tells witness-out '^[1-9][0-9]* packets$'
+    tells witness-host '^by TCP and UDP$'
+    tells into-hub '^nothing arrived$'
+    tells out-of-hub '^nothing arrived$'
+    tells on-host '^nothing arrived$'
+    # The listeners were tried: at the host's addresses in the network, at another one, and in both protocols.
+    jq -e --arg host "$HOST" '[.groups[] | select(.name == "arrivals").attempts[].name]
+        | any(startswith("tcp-\($host)-")) and any(startswith("udp-198.51.100.1-"))' "$WORK/verify.json"
+}
+
+@test "a hub that lets everything pass is a leak although nobody answered" {
+    hub nft insert rule inet sallyport forward accept
+    verify --only members
+    hub nft delete rule inet sallyport forward handle \
+        "$(hub nft -a list chain inet sallyport forward | sed -n '/^\t\taccept # handle/s/.* //p')"
+    [[ $status -eq 1 && $(at_fault) == leak:out-of-hub ]] || fail "$status: $(at_fault)"
+    # What the probe saw of it was refused, as by the hub.
+    jq -e --arg name "tcp-$GATEWAY-22" '[.groups[].attempts[] | select(.name == $name)]
+        | length == 1 and .[0].saw == "closed"' "$WORK/verify.json"
+    tells out-of-hub "TCP 10\.209\.0\.[0-9]+ -> ${GATEWAY//./\\.}:22"
+    verify --only members
+    [[ $status -eq 0 ]] || fail "$(at_fault)"
+}
+
+@test "without the guard something comes into the hub, and the marker tells whose attempt it was" {
+    intrude <<'END'
+network_of nft delete table inet sallyport
+END
+    verify --only arrivals
+    [[ $status -eq 1 && $(at_fault) == *leak:into-hub* && $(at_fault) != *out-of-hub* ]] || fail "$status: $(at_fault)"
+    tells into-hub 'UDP 10\.209\.0\.[0-9]+ -> 10\.209\.0\.0:[0-9]+ \(arrivals udp-10\.209\.0\.0-[0-9]+\)'
+}
+
+# What a container with NET_RAW could send: from addresses that are not its own, in both versions, and no IP at all.
+forge()
+{
+    cat <<END
+network_of python3 - "$GATEWAY" "\$mac" <<'PYTHON'
+import socket, struct, sys
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+def ip(source, protocol, payload):
+    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0, socket.inet_aton(source),
+                       socket.inet_aton(sys.argv[1])) + payload
+syn = struct.pack("!HHIIBBHHH", 40000, 22, 1, 0, 5 << 4, 2, 512, 0, 0)
+raw.sendto(ip("192.0.2.7", 6, syn), (sys.argv[1], 0))
+frames = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+mac = bytes.fromhex(sys.argv[2].replace(":", ""))
+six = struct.pack("!IHBB16s16s", 6 << 28, 0, 59, 64, socket.inet_pton(socket.AF_INET6, "fe80::7"),
+                  socket.inet_pton(socket.AF_INET6, "2001:db8::80"))
+frames.sendto(six, ("sp0", 0x86dd, 0, 0, mac))
+frames.sendto(b"x" * 60, ("sp0", 0x88b5, 0, 0, mac))
+PYTHON
+END
+}
+
+@test "a forged source does not leave the hub, unless strict reverse path is off" {
+    intrude < <(echo 'network_of nft delete table inet sallyport'; forge)
+    verify --only arrivals
+    [[ $status -eq 1 && $(at_fault) != *out-of-hub* ]] || fail "$status: $(at_fault)"
+    tells into-hub 'TCP 192\.0\.2\.7 -> 10\.209\.0\.3:22, with a forged source'
+    tells into-hub 'IPv6 fe80::7 -> 2001:db8::80'
+    tells into-hub 'a frame of ethertype 0x88b5'
+    hub nft insert rule inet sallyport forward accept
+    hub sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+    verify --only arrivals
+    hub sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1
+    hub nft delete rule inet sallyport forward handle \
+        "$(hub nft -a list chain inet sallyport forward | sed -n '/^\t\taccept # handle/s/.* //p')"
+    [[ $status -eq 1 ]] || fail "$status"
+    tells out-of-hub 'TCP 192\.0\.2\.7 -> 10\.209\.0\.3:22, with a forged source'
+}
+
+@test "a link past the hub is a leak at the host's own sockets" {
+    ip address add 192.0.2.1/32 dev spt-wan
+    intrude <<'END'
+network_of nft delete table inet sallyport
+ip link add spt-past type veth peer name eth0 netns "$pid"
+ip link set spt-past up
+network_of sh -ec 'ip link set eth0 up; ip address add 192.0.2.2/32 dev eth0; ip route add 192.0.2.1 dev eth0'
+ip route add 192.0.2.2 dev spt-past
+END
+    verify --only arrivals
+    ip address delete 192.0.2.1/32 dev spt-wan
+    [[ $status -eq 1 && $(at_fault) == *leak:on-host* ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
+    tells on-host 'TCP from 192\.0\.2\.2 at port [0-9]+ of this host \(arrivals tcp-192\.0\.2\.1-[0-9]+\)'
+    tells on-host 'UDP from 192\.0\.2\.2 at port [0-9]+ of this host \(arrivals udp-192\.0\.2\.1-[0-9]+\)'
+}
+
+@test "what a stranger sends to the host's port is no leak" {
+    intrude <<END
+port=\$(ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p')
+for word in "sallyport-probe:guessed-001" "" "\$(head -c 2000 /dev/zero | tr '\\0' x)"; do
+    echo "\$word" >"/dev/tcp/198.51.100.1/\$port"
+    echo "\$word" >"/dev/udp/198.51.100.1/\$port"
+done
+echo "\$port" >"$WORK/stranger"
+END
+    verify --only arrivals
+    [[ -s $WORK/stranger && $status -eq 0 ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
+}
+
+@test "a witness that sees nothing is broken, and not content" {
+    intrude <<'END'
+hub ip link set "$link" down
+END
+    verify --only arrivals
+    [[ $status -eq 1 && $(at_fault) == broken:witness-in ]] || fail "$status: $(at_fault)"
+    grep -q "1 broken" "$WORK/verify.log"
+}
+
+@test "a flood is told as lost packets, in bounded output" {
+    intrude <<'END'
+network_of nft delete table inet sallyport
+verify=$(pgrep -x sallyport)
+kill -STOP "$verify"
+network_of python3 -c '
+import socket
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(60000):
+    sender.sendto(b"x", ("10.209.0.0", 1024 + i))' || true
+kill -CONT "$verify"
+END
+    verify --only arrivals
+    [[ $status -eq 1 && $(at_fault) == *broken:witness-in* ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
+    tells witness-in '^[1-9][0-9]* packets, [1-9][0-9]* lost$'
+    [[ $(detail into-hub | wc -c) -lt 513 ]] || fail "$(detail into-hub)"
+}
