@@ -9,6 +9,7 @@
 #include <linux/io_uring.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -59,13 +60,24 @@ static long int80(long number, uint32_t first, uint32_t second, uint32_t third)
     return (int32_t)result;
 }
 
+/* 0 or an errno value. A number is not yet a socket: a kernel that looks int 0x80 up in its 64-bit table, as
+ * gVisor does, finds other calls there, such as getuid. */
+static int answer_of_int80(long result)
+{
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+
+    if (result < 0)
+        return (int)-result;
+    return getsockopt((int)result, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 ? 0 : ENOSYS;
+}
+
 int try_int80_socket(void *data)
 {
     const struct triple *triple = data;
-    long result =
-        int80(I386_SOCKET, (uint32_t)triple->family, (uint32_t)triple->type, (uint32_t)triple->protocol);
 
-    return result < 0 ? (int)-result : 0;
+    return answer_of_int80(
+        int80(I386_SOCKET, (uint32_t)triple->family, (uint32_t)triple->type, (uint32_t)triple->protocol));
 }
 
 int try_int80_socketcall(void *data)
@@ -82,7 +94,7 @@ int try_int80_socketcall(void *data)
     block[1] = (uint32_t)triple->type;
     block[2] = (uint32_t)triple->protocol;
     result = int80(I386_SOCKETCALL, SOCKETCALL_SOCKET, (uint32_t)(uintptr_t)block, 0);
-    return result < 0 ? (int)-result : 0;
+    return answer_of_int80(result);
 }
 
 int try_x32_socket(void *data)
