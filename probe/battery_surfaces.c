@@ -17,7 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { WALK_DEPTH = 5, WALK_FILES = 20000, DESCRIPTORS = 1024, DIRECTORIES_OPEN = 16 };
+enum {
+    WALK_DEPTH = 5,
+    WALK_FILES = 500000, /* a sandbox may show the whole file system of its host */
+    WALK_LIMIT = 10,     /* seconds */
+    DESCRIPTORS = 1024,
+    DIRECTORIES_OPEN = 16,
+};
 
 static bool connects(const struct sockaddr_un *to, socklen_t length)
 {
@@ -173,7 +179,10 @@ void battery_surfaces(struct battery *battery)
         {.name = "abstract-sockets",
          .tried = "every abstract Unix socket that is listed",
          .run = run_abstract},
-        {.name = "mounted-sockets", .tried = "every Unix socket in the file system", .run = run_mounted},
+        {.name = "mounted-sockets",
+         .tried = "every Unix socket in the file system",
+         .run = run_mounted,
+         .limit = WALK_LIMIT},
         {.name = "descriptors", .tried = "inherited descriptors that are sockets", .run = run_descriptors},
         {.name = "cgroup", .tried = "cgroup.procs for writing", .run = run_cgroup, .data = "cgroup.procs"},
         {.name = "cgroup-release-agent",
