@@ -89,7 +89,8 @@ static void answer_proxy(const struct question *question, struct answer *ret)
         allow(ret, "$.roles.%s.reach \"proxy\"", role);
     } else {
         refuse(ret, "hub", "$.roles.%s.reach does not have \"proxy\"", role);
-        advise(ret, "add it, then run `sallyport network reload %s`", policy->network);
+        advise(ret, "add \"proxy\" to $.roles.%s.reach, then run `sallyport network reload %s`", role,
+               policy->network);
     }
 }
 
@@ -111,7 +112,8 @@ static void answer_member(const struct question *question, const struct policy_r
         return;
     }
     refuse(ret, "hub", "$.roles.%s.reach does not have \"%s:%u\"", role->name, member->name, port);
-    advise(ret, "%sadd it, then run `sallyport network reload %s`", file_first(policy), policy->network);
+    advise(ret, "%sadd \"%s:%u\" to $.roles.%s.reach, then run `sallyport network reload %s`",
+           file_first(policy), member->name, port, role->name, policy->network);
 }
 
 static void answer_subnet(const struct question *question, struct answer *ret)
@@ -237,25 +239,30 @@ static void advise_host(const struct question *question, struct answer *ret)
            policy->network);
 }
 
-static void answer_name(const struct question *question, struct answer *ret)
+/* A name that is not on the list. */
+static void refuse_name(const struct question *question, struct answer *ret)
 {
     const struct policy_role *role = question->role;
-    const struct target *target = question->target;
-    size_t other = find_host(role, target->name, 0);
+    size_t other = find_host(role, question->target->name, 0);
 
-    if (keeps_links(role)) {
-        answer_kept_links(role, ret);
-        return;
-    }
     if (!role->reach_proxy)
         refuse(ret, "hub", "$.roles.%s.reach does not have \"proxy\", and the member has no DNS", role->name);
     else if (other < role->hosts_count)
         refuse(ret, "proxy", "$.roles.%s.hosts[%zu] allows the name at port %u only", role->name, other,
                role->hosts[other].port);
     else
-        refuse(ret, "proxy", "$.roles.%s.hosts does not have the name, and the member has no DNS",
-               role->name);
+        refuse(ret, "proxy", "$.roles.%s.hosts does not have the name", role->name);
     advise_host(question, ret);
+}
+
+static void answer_name(const struct question *question, struct answer *ret)
+{
+    if (answer_listed(question, ret))
+        return;
+    if (keeps_links(question->role))
+        answer_kept_links(question->role, ret);
+    else
+        refuse_name(question, ret);
 }
 
 void answer_make(const struct policy *policy, const struct policy_role *role, const struct target *target,
@@ -268,10 +275,29 @@ void answer_make(const struct policy *policy, const struct policy_role *role, co
         answer_ipv4(&question, &answer);
     else if (target->kind == TARGET_IPV6)
         answer_outside(&question, "there is no IPv6", &answer);
-    else if (!answer_listed(&question, &answer))
+    else
         answer_name(&question, &answer);
     /* A name of the network may be on the list as well. */
     if (!answer.allowed)
         answer_listed(&question, &answer);
+    *ret = answer;
+}
+
+void answer_make_request(const struct policy *policy, const struct policy_role *role,
+                         const struct target *target, struct answer *ret)
+{
+    const struct question question = {policy, role, target};
+    struct answer answer = {.allowed = false};
+
+    if (answer_listed(&question, &answer)) {
+        *ret = answer;
+        return;
+    }
+    if (target->kind == TARGET_NAME)
+        refuse_name(&question, &answer);
+    else if (target->name[0] != '\0')
+        refuse(&answer, "proxy", "the name is one inside the network, where members connect by themselves");
+    else
+        refuse(&answer, "proxy", "it takes names only, no addresses");
     *ret = answer;
 }

@@ -24,3 +24,7 @@ struct answer {
 /* What happens to a connection from a member of `role`, which is one of the policy's, to `target`. */
 void answer_make(const struct policy *policy, const struct policy_role *role, const struct target *target,
                  struct answer *ret);
+
+/* What the proxy answers when a member of `role` asks it for a tunnel to `target`. */
+void answer_make_request(const struct policy *policy, const struct policy_role *role,
+                         const struct target *target, struct answer *ret);

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "cli/log_reason.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -10,27 +11,45 @@
 #include <string.h>
 #include <time.h>
 
-enum { TIME_SIZE = 32, TARGET_SIZE = POLICY_NAME_SIZE + sizeof(":65535"), NUMBER_SIZE = 16 };
+enum {
+    TIME_SIZE = 48,
+    TARGET_SIZE = POLICY_NAME_SIZE + sizeof(":65535"),
+    NUMBER_SIZE = 16,
+    ALLOWED_SHOWN = 8,  /* in a line for people, */
+    TARGET_SHOWN = 200, /* characters of what a request asks for, too */
+};
+
+static const char *format_time(int64_t seconds, unsigned milliseconds, char text[TIME_SIZE])
+{
+    const time_t time = (time_t)seconds;
+    struct tm utc;
+    size_t length = 0;
+
+    if (gmtime_r(&time, &utc) != NULL)
+        length = strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + length, TIME_SIZE - length, ".%03uZ", milliseconds);
+    return text;
+}
 
 static const char *now(char text[TIME_SIZE])
 {
     struct timespec time;
-    struct tm utc;
-    size_t length = 0;
 
     clock_gettime(CLOCK_REALTIME, &time);
-    gmtime_r(&time.tv_sec, &utc);
-    length = strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + length, TIME_SIZE - length, ".%03ldZ", time.tv_nsec / 1000000);
-    return text;
+    return format_time(time.tv_sec, (unsigned)(time.tv_nsec / 1000000), text);
 }
 
 /* What every object begins with. */
+static json_t *object_at(const struct log_output *output, const char *time, const char *event)
+{
+    return json_pack("{s:s, s:s, s:s}", "time", time, "network", output->network, "event", event);
+}
+
 static json_t *object(const struct log_output *output, const char *event)
 {
     char time[TIME_SIZE];
 
-    return json_pack("{s:s, s:s, s:s}", "time", now(time), "network", output->network, "event", event);
+    return object_at(output, now(time), event);
 }
 
 static void print_object(const json_t *line)
@@ -46,18 +65,20 @@ static void begin_text(const struct log_output *output)
     printf("%s %s ", now(time), output->network);
 }
 
-void log_line_begin(const struct log_output *output, uint64_t refused_before)
+void log_line_begin(const struct log_output *output, uint64_t refused_before, const char *proxy_log)
 {
     cleanup_json json_t *line = NULL;
 
     if (output->json) {
         line = object(output, "begin");
         json_object_set_new(line, "packets", json_integer((json_int_t)refused_before));
+        json_object_set_new(line, "proxy_log", json_string(proxy_log));
         print_object(line);
         return;
     }
     begin_text(output);
-    printf("begins; %" PRIu64 " packets were refused before\n", refused_before);
+    printf("begins; %" PRIu64 " packets were refused before", refused_before);
+    printf("%s%s\n", proxy_log[0] != '\0' ? "; the proxy's refusals are read from " : "", proxy_log);
 }
 
 void log_line_more(const struct log_output *output, uint64_t packets)
@@ -72,6 +93,27 @@ void log_line_more(const struct log_output *output, uint64_t packets)
     }
     begin_text(output);
     printf("%" PRIu64 " more refused, not shown\n", packets);
+}
+
+void log_line_proxy_more(const struct log_output *output, uint64_t requests, uint64_t unreadable)
+{
+    cleanup_json json_t *line = NULL;
+
+    if (output->json) {
+        line = object(output, "proxy-more");
+        json_object_set_new(line, "requests", json_integer((json_int_t)requests));
+        json_object_set_new(line, "unreadable", json_integer((json_int_t)unreadable));
+        print_object(line);
+        return;
+    }
+    if (requests > 0) {
+        begin_text(output);
+        printf("%" PRIu64 " more refused by the proxy, not shown\n", requests);
+    }
+    if (unreadable > 0) {
+        begin_text(output);
+        printf("lines of the proxy's log that are not of its format, not shown: %" PRIu64 "\n", unreadable);
+    }
 }
 
 void log_line_end(const struct log_output *output, const char *reason)
@@ -154,16 +196,39 @@ static const char *owner(const struct log_output *output, const struct nflog_pac
     return role == NULL ? "" : role->name;
 }
 
+/* What the proxy allows the role of a request, as the policy writes it. NULL if that is not known. */
+static json_t *allowed_hosts(const struct policy_role *role)
+{
+    json_t *list = role != NULL ? json_array() : NULL;
+
+    for (size_t i = 0; role != NULL && i < role->hosts_count; i++) {
+        const struct policy_host *host = &role->hosts[i];
+        char text[POLICY_HOST_SIZE + sizeof(".:65535")];
+        int length = snprintf(text, sizeof(text), "%s%s", host->subdomains ? "." : "", host->name);
+
+        if (host->port != 443)
+            snprintf(text + length, sizeof(text) - (size_t)length, ":%u", host->port);
+        json_array_append_new(list, json_string(text));
+    }
+    return list;
+}
+
 static json_t *port(const struct nflog_packet *packet, uint16_t number)
 {
     return packet->has_ports ? json_integer(number) : json_null();
 }
 
-static json_t *refused_object(const struct log_output *output, const struct log_member *member,
-                              const struct nflog_packet *packet)
+static void set_member(json_t *line, const char *by, const struct log_member *member)
 {
-    json_t *line = object(output, "refused");
-    json_t *alternatives = allowed(output, member);
+    json_object_set_new(line, "by", json_string(by));
+    json_object_set_new(line, "role", json_string(member->role));
+    json_object_set_new(line, "id", json_string(member->id));
+    json_object_set_new(line, "link", json_string(member->link));
+    json_object_set_new(line, "host", json_boolean(member->host));
+}
+
+static void set_packet(json_t *line, const struct nflog_packet *packet, const char *destination_role)
+{
     char source[16] = "";
     char destination[16] = "";
     char number[NUMBER_SIZE];
@@ -172,20 +237,30 @@ static json_t *refused_object(const struct log_output *output, const struct log_
         policy_format_address(packet->source, source);
         policy_format_address(packet->destination, destination);
     }
-    json_object_set_new(line, "role", json_string(member->role));
-    json_object_set_new(line, "id", json_string(member->id));
-    json_object_set_new(line, "link", json_string(member->link));
-    json_object_set_new(line, "host", json_boolean(member->host));
     json_object_set_new(line, "protocol", json_string(protocol_name(packet, number)));
     json_object_set_new(line, "source", json_string(source));
     json_object_set_new(line, "source_port", port(packet, packet->source_port));
     json_object_set_new(line, "destination", json_string(destination));
     json_object_set_new(line, "port", port(packet, packet->destination_port));
-    json_object_set_new(line, "destination_role", json_string(owner(output, packet)));
+    json_object_set_new(line, "destination_role", json_string(destination_role));
     json_object_set_new(line, "fragment", json_boolean(packet->fragment));
     json_object_set_new(line, "truncated", json_boolean(packet->truncated));
-    json_object_set_new(line, "allowed", alternatives == NULL ? json_null() : alternatives);
-    return line;
+}
+
+/* NULL: it was a packet. */
+static void set_request(json_t *line, const struct squid_log_line *request)
+{
+    json_object_set_new(line, "method", json_string(request != NULL ? request->method : ""));
+    json_object_set_new(line, "target", json_string(request != NULL ? request->target : ""));
+    json_object_set_new(line, "status", request != NULL ? json_integer(request->status) : json_null());
+}
+
+/* Takes `list`. */
+static void set_reason(json_t *line, json_t *list, const struct log_reason *reason)
+{
+    json_object_set_new(line, "allowed", list != NULL ? list : json_null());
+    json_object_set_new(line, "rule", json_string(reason->rule));
+    json_object_set_new(line, "allow", json_string(reason->allow));
 }
 
 static void print_end_point(uint32_t address, bool has_port, uint16_t number)
@@ -197,9 +272,8 @@ static void print_end_point(uint32_t address, bool has_port, uint16_t number)
         printf(":%u", number);
 }
 
-static void print_packet(const struct log_output *output, const struct nflog_packet *packet)
+static void print_packet(const struct nflog_packet *packet, const char *destination_role)
 {
-    const char *name = owner(output, packet);
     char number[NUMBER_SIZE];
 
     fputs(protocol_name(packet, number), stdout);
@@ -209,43 +283,124 @@ static void print_packet(const struct log_output *output, const struct nflog_pac
         fputs(" > ", stdout);
         print_end_point(packet->destination, packet->has_ports, packet->destination_port);
     }
-    if (name[0] != '\0')
-        printf(" (%s)", name);
+    if (destination_role[0] != '\0')
+        printf(" (%s)", destination_role);
     if (packet->fragment)
         fputs(" (fragment)", stdout);
     if (packet->truncated)
         fputs(" (cut short)", stdout);
 }
 
-static void print_allowed(const json_t *list)
+static void print_member(const struct log_member *member)
 {
-    if (list == NULL) {
-        fputs("; the policy in force is not known\n", stdout);
-        return;
-    }
-    fputs("; allowed:", stdout);
-    for (size_t i = 0; i < json_array_size(list); i++)
-        printf("%s %s", i == 0 ? "" : ",", json_string_value(json_array_get(list, i)));
-    puts(json_array_size(list) == 0 ? " nothing" : "");
-}
-
-void log_line_refused(const struct log_output *output, const struct log_member *member,
-                      const struct nflog_packet *packet)
-{
-    cleanup_json json_t *line = NULL;
-
-    if (output->json) {
-        line = refused_object(output, member, packet);
-        print_object(line);
-        return;
-    }
-    line = allowed(output, member);
-    begin_text(output);
     if (member->host)
         fputs("(host)", stdout);
     else
         fputs(member->role[0] != '\0' ? member->role : "?", stdout);
     printf(" %.12s: refused ", member->id[0] != '\0' ? member->id : "-");
-    print_packet(output, packet);
-    print_allowed(line);
+}
+
+/* Lists of hosts can be long: a line for people has the first few. */
+static void print_allowed(const json_t *list)
+{
+    size_t count = json_array_size(list);
+
+    if (list == NULL) {
+        fputs("; the policy in force is not known", stdout);
+        return;
+    }
+    fputs("; allowed:", stdout);
+    for (size_t i = 0; i < count && i < ALLOWED_SHOWN; i++)
+        printf("%s %s", i == 0 ? "" : ",", json_string_value(json_array_get(list, i)));
+    if (count == 0)
+        fputs(" nothing", stdout);
+    if (count > ALLOWED_SHOWN)
+        printf(" and %zu more", count - ALLOWED_SHOWN);
+}
+
+static void print_reason(const json_t *list, const struct log_reason *reason)
+{
+    printf("; %s", reason->rule);
+    print_allowed(list);
+    if (strcmp(reason->allow, LOG_NOTHING) == 0)
+        fputs("; nothing allows it", stdout);
+    else if (reason->allow[0] != '\0')
+        printf("; to allow it: %s", reason->allow);
+    putchar('\n');
+}
+
+void log_line_packet(const struct log_output *output, const struct log_member *member,
+                     const struct nflog_packet *packet)
+{
+    const struct policy_role *role =
+        output->policy != NULL && !member->host ? policy_role_find(output->policy, member->role) : NULL;
+    cleanup_json json_t *list = allowed(output, member);
+    cleanup_json json_t *line = NULL;
+    struct log_reason reason;
+
+    log_reason_packet(output->policy, role, member->host, packet, &reason);
+    if (output->json) {
+        line = object(output, "refused");
+        set_member(line, "hub", member);
+        set_packet(line, packet, owner(output, packet));
+        set_request(line, NULL);
+        set_reason(line, take_pointer(list), &reason);
+        print_object(line);
+        return;
+    }
+    begin_text(output);
+    print_member(member);
+    print_packet(packet, owner(output, packet));
+    print_reason(list, &reason);
+}
+
+/* The same keys as a packet's; squid does not tell the rest. */
+static void set_asked(json_t *line, const struct squid_log_line *request)
+{
+    char source[16];
+
+    json_object_set_new(line, "protocol", json_string("tcp"));
+    json_object_set_new(line, "source", json_string(policy_format_address(request->client, source)));
+    json_object_set_new(line, "source_port", json_null());
+    json_object_set_new(line, "destination", json_string(""));
+    json_object_set_new(line, "port", json_null());
+    json_object_set_new(line, "destination_role", json_string(""));
+    json_object_set_new(line, "fragment", json_false());
+    json_object_set_new(line, "truncated", json_boolean(request->cut));
+}
+
+static void print_request(const struct squid_log_line *request)
+{
+    char source[16];
+
+    printf("%s %.*s%s from %s", request->method, TARGET_SHOWN, request->target,
+           strlen(request->target) > TARGET_SHOWN ? "..." : "",
+           policy_format_address(request->client, source));
+}
+
+void log_line_request(const struct log_output *output, const struct log_member *member,
+                      const struct squid_log_line *request)
+{
+    const struct policy_role *role =
+        output->file != NULL ? policy_role_of(output->file, request->client) : NULL;
+    cleanup_json json_t *list = allowed_hosts(role);
+    cleanup_json json_t *line = NULL;
+    struct log_reason reason;
+    char time[TIME_SIZE];
+
+    format_time(request->seconds, request->milliseconds, time);
+    log_reason_request(output->file, request, &reason);
+    if (output->json) {
+        line = object_at(output, time, "refused");
+        set_member(line, "proxy", member);
+        set_asked(line, request);
+        set_request(line, request);
+        set_reason(line, take_pointer(list), &reason);
+        print_object(line);
+        return;
+    }
+    printf("%s %s ", time, output->network);
+    print_member(member);
+    print_request(request);
+    print_reason(list, &reason);
 }

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The lines of `sallyport log`: for people, or one JSON object a line. Every object has `time`, `network` and
- * `event`; names and types of the rest do not change with what is known: what is not is an empty string or
- * null. A line is made from what the kernel says about the link by which the packet came; the packet's own
- * bytes only give what it wanted. */
+ * The lines of `sallyport log -f`: for people, or one JSON object a line. Every object has `time`, `network`
+ * and `event`; names and types of the rest do not change with what is known: what is not is an empty string
+ * or null. A line is made from what the kernel says about the link by which something came; the packet's own
+ * bytes, and the words of a request, only give what was wanted.
+ *
+ *     begin        packets (refused before), proxy_log (file, "-" or "")
+ *     refused      by ("hub", "proxy"), role, id, link, host; protocol, source, source_port, destination,
+ * port, destination_role, fragment, truncated; method, target, status (of a request); allowed (what the role
+ * may reach instead), rule, allow (log_reason.h) more         packets that the hub refused and that have no
+ * line proxy-more   requests that the proxy refused and that have no line; unreadable: lines of its log that
+ * are none end          reason */
 #pragma once
 
+#include "cli/squid_log.h"
 #include "netns/nflog.h"
 #include "policy/policy.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +25,7 @@ struct log_output {
     const char *network;
     bool json;
     const struct policy *policy; /* that the hub enforces; NULL if it is not known */
+    const struct policy *file;   /* that is in the file, which the proxy's is made of; NULL if it has none */
 };
 
 /* Who sent the packet. */
@@ -26,8 +36,12 @@ struct log_member {
     bool host;        /* it is the host, by the uplink */
 };
 
-void log_line_begin(const struct log_output *output, uint64_t refused_before);
-void log_line_refused(const struct log_output *output, const struct log_member *member,
-                      const struct nflog_packet *packet);
+/* `proxy_log`: where the proxy's refusals come from, empty if they do not come. */
+void log_line_begin(const struct log_output *output, uint64_t refused_before, const char *proxy_log);
+void log_line_packet(const struct log_output *output, const struct log_member *member,
+                     const struct nflog_packet *packet);
+void log_line_request(const struct log_output *output, const struct log_member *member,
+                      const struct squid_log_line *request);
 void log_line_more(const struct log_output *output, uint64_t packets);
+void log_line_proxy_more(const struct log_output *output, uint64_t requests, uint64_t unreadable);
 void log_line_end(const struct log_output *output, const char *reason);

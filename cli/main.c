@@ -21,7 +21,7 @@ static const char USAGE[] =
     "  network reload NETWORK   put the policy file into force, on live connections too\n"
     "  network show NETWORK     members, roles, addresses, traffic, refusals  [--json]\n"
     "  network list             the networks that are up  [--json]\n"
-    "  log [-f]                 what the hub refuses, as it happens  [--json] [--network N]\n"
+    "  log [-f]                 what hub and proxy refuse  [--json] [--network N] [--proxy-log F]\n"
     "  explain ROLE HOST[:PORT] may a role reach a host, by which line of the policy  [--network N]\n"
     "  verify                   try every way out of a throw-away container  [--network N] [--role R]\n"
     "  check                    whether this host can seal containers  [--json]\n"

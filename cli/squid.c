@@ -10,11 +10,15 @@
  * checked. An entry is kept for at least negative_dns_ttl whatever the name's owner says, so the answer
  * cannot change in between. A name that does not resolve is denied at the check, not looked up a second time.
  *
+ * Each `deny` writes its name into the log (squid_log.h): the acls note-... are true for every request, and
+ * are asked when everything before them in their line is.
+ *
  * Invariant: everything ends at `deny all`; the only `allow` names all of the conditions. No directive here
  * needs more than squid 5 knows, and none makes it warn. */
 #include "cli/squid.h"
 
 #include "base/cleanup.h"
+#include "cli/squid_log.h"
 
 #include <errno.h>
 #include <string.h>
@@ -54,13 +58,13 @@ static void write_files(FILE *out, const struct policy *policy)
 {
     if (policy->proxy_at == POLICY_PROXY_AT_MEMBER)
         fputs("pid_filename none\n"
-              "access_log stdio:/dev/stdout squid\n"
+              "access_log stdio:/dev/stdout sallyport\n"
               "cache_log /dev/stderr\n",
               out);
     else
         fprintf(out,
                 "pid_filename /run/sallyport-squid-%s.pid\n"
-                "access_log stdio:/var/log/squid/sallyport-%s.access squid\n"
+                "access_log stdio:/var/log/squid/sallyport-%s.access sallyport\n"
                 "cache_log /var/log/squid/sallyport-%s.cache\n",
                 policy->network, policy->network, policy->network);
 }
@@ -77,6 +81,7 @@ static void write_process(FILE *out, const struct policy *policy)
             "visible_hostname sallyport-%s\n",
             policy->network, policy->network, policy_format_address(policy->proxy_address, address),
             policy->proxy_port, policy->network);
+    fprintf(out, "logformat sallyport %s\n", squid_log_format);
     write_files(out, policy);
     fputs("coredump_dir none\n"
           "workers 1\n"
@@ -111,18 +116,43 @@ static void write_privacy(FILE *out)
           out);
 }
 
+/* An acl that is always true, and leaves its word in the log. */
+static void write_note(FILE *out, const char *name, const char *word)
+{
+    fprintf(out, "acl note-%s annotate_transaction denied=%s\n", name, word);
+}
+
+/* Each range is an acl of its own, so that the log can tell which. */
+static void write_forbidden(FILE *out, const char *list, const char *const *ranges, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "%s-%zu", list, i);
+        fprintf(out, "acl range-%s dst %s\n", name, ranges[i]);
+        write_note(out, name, ranges[i]);
+        fprintf(out, "acl forbidden-%s all-of range-%s note-%s\n", list, name, name);
+    }
+}
+
 static void write_forbidden_addresses(FILE *out, const struct policy *policy)
 {
     char address[16];
 
-    /* Separate lists: squid takes some ranges of one family for overlaps with those of the other. */
-    for (size_t i = 0; i < array_size(forbidden_v4); i++)
-        fprintf(out, "acl forbidden-v4 dst %s\n", forbidden_v4[i]);
-    for (size_t i = 0; i < array_size(forbidden_v6); i++)
-        fprintf(out, "acl forbidden-v6 dst %s\n", forbidden_v6[i]);
+    write_forbidden(out, "v4", forbidden_v4, array_size(forbidden_v4));
+    write_forbidden(out, "v6", forbidden_v6, array_size(forbidden_v6));
     fprintf(out, "acl subnet dst %s/%u\n", policy_format_address(policy->subnet, address), policy->prefix);
-    fputs("acl resolved dst all\n"
-          "deny_info 503:ERR_DNS_FAIL resolved\n"
+    fputs("acl resolved dst all\n\n", out);
+}
+
+static void write_notes(FILE *out)
+{
+    write_note(out, SQUID_LOG_METHOD, SQUID_LOG_METHOD);
+    write_note(out, SQUID_LOG_HOSTS, SQUID_LOG_HOSTS);
+    write_note(out, SQUID_LOG_NAME, SQUID_LOG_NAME);
+    write_note(out, SQUID_LOG_SUBNET, SQUID_LOG_SUBNET);
+    fputs("# squid looks for the last name of the line that denied.\n"
+          "deny_info 503:ERR_DNS_FAIL note-" SQUID_LOG_NAME "\n"
           "\n",
           out);
 }
@@ -214,15 +244,15 @@ static bool any_host(const struct policy *policy)
 static void write_access(FILE *out, const struct policy *policy)
 {
     if (any_host(policy))
-        fputs("http_access deny !tunnel\n"
-              "http_access deny !permitted\n"
-              "http_access deny !resolved\n"
+        fputs("http_access deny !tunnel note-" SQUID_LOG_METHOD "\n"
+              "http_access deny !permitted note-" SQUID_LOG_HOSTS "\n"
+              "http_access deny !resolved note-" SQUID_LOG_NAME "\n"
               "http_access deny forbidden-v4\n"
               "http_access deny forbidden-v6\n"
-              "http_access deny subnet\n"
+              "http_access deny subnet note-" SQUID_LOG_SUBNET "\n"
               "http_access allow tunnel permitted\n",
               out);
-    fputs("http_access deny all\n", out);
+    fputs("http_access deny all note-" SQUID_LOG_HOSTS "\n", out);
 }
 
 int squid_config(FILE *out, const struct policy *policy, struct error *err)
@@ -233,6 +263,7 @@ int squid_config(FILE *out, const struct policy *policy, struct error *err)
     write_forbidden_addresses(out, policy);
     for (size_t i = 0; i < policy->roles_count; i++)
         write_role(out, &policy->roles[i]);
+    write_notes(out);
     write_access(out, policy);
     if (fflush(out) != 0 || ferror(out))
         return error_set(err, errno != 0 ? errno : EIO, "write the configuration of squid");

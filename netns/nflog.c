@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink_log.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@ enum {
     BUFFER_SIZE = 8 * 1024, /* a message: COPY_SIZE and a few hundred bytes about it */
     IP_HEADER_SIZE = 20,    /* without options */
     PORTS_SIZE = 4,
+    TCP_FLAGS = 13, /* where they are in its header */
 };
 
 static void put(struct nl_msg *message, int type, const void *bytes, size_t size)
@@ -94,6 +96,8 @@ void nflog_parse_packet(const uint8_t *bytes, size_t size, struct nflog_packet *
     packet->has_ports = true;
     packet->source_port = big16(bytes + header);
     packet->destination_port = big16(bytes + header + 2);
+    if (packet->protocol == IPPROTO_TCP && size > header + TCP_FLAGS)
+        packet->later = (bytes[header + TCP_FLAGS] & (TH_SYN | TH_ACK)) != TH_SYN;
 }
 
 bool nflog_parse(const void *message, size_t size, struct nflog_packet *ret)

@@ -29,6 +29,7 @@ struct nflog_packet {
     bool fragment;      /* of a packet: only the first has ports */
     bool has_addresses; /* source, destination and protocol are known */
     bool has_ports;     /* both ports are known */
+    bool later;         /* TCP that does not begin a connection */
     uint8_t protocol;   /* IPPROTO_* */
     uint32_t source;    /* host byte order, like all of these */
     uint32_t destination;

@@ -149,7 +149,7 @@ agree()
     says 'add "attacker.example:22" to $.roles.agent.hosts, then run `sallyport proxy-config squid hermes --install`'
     run "$SALLYPORT" explain --network "$NETWORK" agent gateway:9000
     [ "$status" -eq 2 ]
-    says 'by the hub: $.roles.agent.reach does not have "gateway:9000"; add it, then run `sallyport network reload hermes`'
+    says 'by the hub: $.roles.agent.reach does not have "gateway:9000"; add "gateway:9000" to $.roles.agent.reach, then run `sallyport network reload hermes`'
 }
 
 @test "the same as JSON" {

@@ -4,11 +4,11 @@
 # however much is refused, lines and rest add up to the hub's own count.
 
 source "$BATS_TEST_DIRNAME/common.bash"
-
-LOGS=()
+source "$BATS_TEST_DIRNAME/log.bash"
 
 setup_file()
 {
+    mount -t tmpfs tmpfs /var/log/squid # no proxy is here: what it refuses is in log_proxy.bats
     small_stage_up
     witness proxy "" "$PROBE" listen tcp "$PROXY" 3128 --keep
 }
@@ -16,6 +16,7 @@ setup_file()
 teardown_file()
 {
     small_stage_down
+    umount /var/log/squid
 }
 
 setup()
@@ -26,39 +27,9 @@ setup()
 
 teardown()
 {
-    local pid
-    for pid in "${LOGS[@]}"; do
-        kill -KILL "$pid" 2>/dev/null || true
-    done
+    log_kill
     containers_delete_all
     eventually no_hub_links
-}
-
-# log_start NAME OPTION...: follows the network; what is printed is in $WORK/NAME.log, errors in $WORK/NAME.errors.
-log_start()
-{
-    local name=$1
-    shift
-    "$SALLYPORT" log -f --network "$NETWORK" "$@" </dev/null >"$WORK/$name.log" 2>"$WORK/$name.errors" 3>&- &
-    LOGS+=($!)
-    eventually grep -q begin "$WORK/$name.log" || fail "$name: $(cat "$WORK/$name.errors")"
-}
-
-# log_end: every reader is interrupted and ends well.
-log_end()
-{
-    local pid
-    for pid in "${LOGS[@]}"; do
-        kill -INT "$pid"
-        wait "$pid"
-    done
-    LOGS=()
-}
-
-# lines NAME JQ-FILTER: how many of the JSON lines pass the filter.
-lines()
-{
-    jq -s "map(select($2)) | length" "$WORK/$1.log"
 }
 
 counted()
@@ -76,14 +47,17 @@ refuse()
     log_start json --json
     refuse "$GATEWAY" 22
     log_end
-    line="agent attacker: refused tcp $ATTACKER:[0-9]+ > $GATEWAY:22 \(gateway\); allowed: proxy, gateway:8642$"
-    [[ $(grep -Ec "T[0-9:.]+Z $NETWORK $line" "$WORK/text.log") -eq 1 ]] || fail "$(cat "$WORK/text.log")"
+    line="agent attacker: refused tcp $ATTACKER:[0-9]+ > $GATEWAY:22 \(gateway\); hub: [$].roles.agent.reach does not have "
+    line+="\"gateway:22\"; allowed: proxy, gateway:8642; to allow it: add \"gateway:22\" to [$].roles.agent.reach, then run "
+    line+="\`sallyport network reload hermes\`"
+    [[ $(grep -Ec "T[0-9:.]+Z $NETWORK $line$" "$WORK/text.log") -eq 1 ]] || fail "$(cat "$WORK/text.log")"
     [[ $(wc -l <"$WORK/text.log") -eq 3 ]] || fail "$(cat "$WORK/text.log")"
     run jq -c 'select(.event == "refused") | .source_port |= type | .time |= type' "$WORK/json.log"
-    [[ $output == '{"time":"string","network":"hermes","event":"refused","role":"agent","id":"attacker",'* ]]
+    [[ $output == '{"time":"string","network":"hermes","event":"refused","by":"hub","role":"agent","id":"attacker",'* ]]
     says '"host":false,"protocol":"tcp","source":"'"$ATTACKER"'","source_port":"number",'
     says '"destination":"10.209.0.3","port":22,"destination_role":"gateway","fragment":false,"truncated":false,'
-    says '"allowed":["proxy","gateway:8642"]}'
+    says '"method":"","target":"","status":null,"allowed":["proxy","gateway:8642"],'
+    says '"rule":"hub: $.roles.agent.reach does not have \"gateway:22\"","allow":"add \"gateway:22\" to $.roles.agent.reach'
     [[ $(wc -l <"$WORK/json.log") -eq 3 ]] || fail "$(cat "$WORK/json.log")"
 }
 
@@ -111,6 +85,8 @@ refuse()
     [[ $(lines json '.port == 9') -eq 1 ]]
     [[ $(lines json '.port == 25') -eq 0 ]]
     [[ $(lines json '.event == "refused"') -eq 3 ]]
+    [[ $(lines json '.rule == "hub: UDP is never forwarded" and .allow == "nothing"') -eq 1 ]]
+    [[ $(lines json '.rule == "hub: ICMP is never forwarded" and .allow == "nothing"') -eq 1 ]]
 }
 
 @test "a flood: few lines, and with the rest they are the hub's count to the packet, for each of two readers" {
@@ -186,8 +162,10 @@ refuse()
 }
 
 @test "without -f it tells the count; words that it does not know end it" {
-    run "$SALLYPORT" log --network "$NETWORK"
+    run --separate-stderr "$SALLYPORT" log --network "$NETWORK"
     [[ $status -eq 0 && $output == "$NETWORK: "*" packets, "*" bytes refused since the hub was made;"* ]] || fail "$output"
+    [[ $stderr == *"what the proxy refused is not known: read /var/log/squid/sallyport-hermes.access: No such file"* ]]
+    [[ $("$SALLYPORT" log --json --network "$NETWORK" 2>/dev/null | jq .proxy) == null ]]
     refused "$SALLYPORT" log --network nothing
     says "is not up"
     refused "$SALLYPORT" log --lines

@@ -7,12 +7,13 @@
 SQUID_CONFIG=/etc/squid/sallyport-$NETWORK/squid.conf
 SQUID_PID=/run/sallyport-squid-$NETWORK.pid
 
-# The machine's names are the internet's; squid's logs and shared memory are not the real machine's.
+# proxy_stage_up NAME=ADDRESS...: further names. The machine's names are the internet's; squid's logs and shared memory
+# are not the real machine's.
 proxy_stage_up()
 {
     mkdir -p "$WORK/internet" "$WORK/log"
     internet_up spt "$WORK/internet" "" api.openai.com=203.0.113.10 openrouter.ai=203.0.113.11 \
-        api.telegram.org=203.0.113.12 attacker.example=203.0.113.66
+        api.telegram.org=203.0.113.12 attacker.example=203.0.113.66 "$@"
     cat "$WORK/internet/resolv.conf" >/etc/resolv.conf
     cat "$WORK/internet/hosts" >/etc/hosts
     chmod 1777 "$WORK/log"

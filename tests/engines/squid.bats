@@ -87,8 +87,8 @@ make_config()
 without_walls()
 {
     sed -e "s/^http_port .*/http_port $CONTROL:3128/" -e 's/^pid_filename .*/pid_filename none/' \
-        -e 's/^http_access deny !tunnel$/http_access allow manager/' -e '/^http_access deny forbidden/d' \
-        -e '/^http_access deny subnet$/d' -e '/^http_access deny !resolved$/d' \
+        -e 's/^http_access deny !tunnel note-method$/http_access allow manager/' -e '/^http_access deny forbidden/d' \
+        -e '/^http_access deny subnet note-subnet$/d' -e '/^http_access deny !resolved note-name$/d' \
         -e 's/^http_access allow tunnel permitted$/http_access allow permitted/' "$1"
 }
 
@@ -477,8 +477,8 @@ print(served(connect(agent)), served(connect(other)), sum(served(connection) for
     request $AGENT $PROXY allowed.example:443 denied.example:443
     logged()
     {
-        grep -q " $AGENT TCP_TUNNEL/200 .* CONNECT allowed.example:443 - HIER_DIRECT/203.0.113.10" "$1" &&
-            grep -q " $AGENT TCP_DENIED/403 .* CONNECT denied.example:443 " "$1"
+        grep -q " $AGENT TCP_TUNNEL/200 [0-9]* HIER_DIRECT/203.0.113.10 - CONNECT allowed.example:443$" "$1" &&
+            grep -q " $AGENT TCP_DENIED/403 [0-9]* HIER_NONE/- hosts CONNECT denied.example:443$" "$1"
     }
     internet_poll 5 logged "$DIRECTORY/squid/sallyport-test.access"
 }

@@ -231,7 +231,8 @@ Test(explain, advice_is_the_entry_to_add)
                   "add \"proxy\" to $.roles.dashboard.reach and \"git.example:22\" to "
                   "$.roles.dashboard.hosts, then run `sallyport network reload hermes` and `sallyport "
                   "proxy-config squid hermes --install`");
-    expect_advice(&policy, "agent", "gateway:9119", "add it, then run `sallyport network reload hermes`");
+    expect_advice(&policy, "agent", "gateway:9119",
+                  "add \"gateway:9119\" to $.roles.agent.reach, then run `sallyport network reload hermes`");
     expect_advice(&policy, "agent", "10.9.0.1", "");
     policy_free(&policy);
 }

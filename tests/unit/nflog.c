@@ -197,6 +197,22 @@ Test(nflog, header_lengths)
     }
 }
 
+/* SYN alone begins a connection. What came without its flags is not taken for something else. */
+Test(nflog, what_does_not_begin_a_connection)
+{
+    uint8_t packet[40];
+
+    memset(packet, 0, sizeof(packet));
+    memcpy(packet, tcp, sizeof(tcp));
+    for (unsigned flags = 0; flags < 256; flags++) {
+        packet[33] = (uint8_t)flags;
+        cr_expect_eq(parse(packet, sizeof(packet)).later, (flags & 0x12) != 0x02, "%02x", flags);
+        cr_expect(!parse(packet, 33).later && parse(packet, 33).has_ports);
+    }
+    packet[9] = IPPROTO_UDP;
+    cr_expect(!parse(packet, sizeof(packet)).later);
+}
+
 Test(nflog, fragments)
 {
     uint8_t packet[sizeof(tcp)];

@@ -80,7 +80,7 @@ Test(squid, the_network_is_in_every_name_and_address)
     expect_lines(AGENT("\"a.b\""), "http_port", "http_port 10.9.0.2:3129\n");
     expect_lines(AGENT("\"a.b\""), "pid_filename", "pid_filename /run/sallyport-squid-hermes.pid\n");
     expect_lines(AGENT("\"a.b\""), "access_log",
-                 "access_log stdio:/var/log/squid/sallyport-hermes.access squid\n");
+                 "access_log stdio:/var/log/squid/sallyport-hermes.access sallyport\n");
     expect_lines(AGENT("\"a.b\""), "acl subnet", "acl subnet dst 10.9.0.0/24\n");
 }
 
@@ -88,7 +88,7 @@ Test(squid, the_network_is_in_every_name_and_address)
 Test(squid, a_member_writes_to_its_output_and_is_the_same_otherwise)
 {
     static const char *const files[] = {"pid_filename ", "access_log ", "cache_log "};
-    static const char *const expected[] = {"pid_filename none\n", "access_log stdio:/dev/stdout squid\n",
+    static const char *const expected[] = {"pid_filename none\n", "access_log stdio:/dev/stdout sallyport\n",
                                            "cache_log /dev/stderr\n"};
     const char *at_host = FRAME("host", "\"a\":{\"addresses\":\"10.9.0.3\"}");
     const char *at_member = FRAME("member", "\"a\":{\"addresses\":\"10.9.0.3\"}");
@@ -106,14 +106,14 @@ Test(squid, a_member_writes_to_its_output_and_is_the_same_otherwise)
 Test(squid, what_leads_to_a_look_up_comes_after_what_permits)
 {
     expect_lines(AGENT("\"a.b\""), "http_access",
-                 "http_access deny !tunnel\n"
-                 "http_access deny !permitted\n"
-                 "http_access deny !resolved\n"
+                 "http_access deny !tunnel note-method\n"
+                 "http_access deny !permitted note-hosts\n"
+                 "http_access deny !resolved note-name\n"
                  "http_access deny forbidden-v4\n"
                  "http_access deny forbidden-v6\n"
-                 "http_access deny subnet\n"
+                 "http_access deny subnet note-subnet\n"
                  "http_access allow tunnel permitted\n"
-                 "http_access deny all\n");
+                 "http_access deny all note-hosts\n");
 }
 
 Test(squid, without_hosts_nothing_is_allowed)
@@ -122,10 +122,10 @@ Test(squid, without_hosts_nothing_is_allowed)
     cleanup_free char *lines = NULL;
 
     expect_lines(FRAME("host", "\"a\":{\"addresses\":\"10.9.0.3\"}"), "http_access",
-                 "http_access deny all\n");
+                 "http_access deny all note-hosts\n");
     policy_default(&policy);
     lines = lines_with(config_of_policy(&policy), "http_access");
-    cr_expect_str_eq(lines, "http_access deny all\n");
+    cr_expect_str_eq(lines, "http_access deny all note-hosts\n");
     policy_free(&policy);
 }
 

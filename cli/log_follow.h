@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sallyport log -f. See log_follow.c. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/* Opens the hub of a network that is up; a network that is not is told with what to do. The descriptor is the
+ * caller's. */
+int log_open_hub(const char *network, struct error *err);
+
+/* Prints what is refused until the network goes or a signal comes. `proxy_log`: a file, "-" for standard
+ * input, or "" for the hub alone. */
+int log_follow(const char *network, const char *proxy_log, bool json, struct error *err);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sallyport log without -f: how much was refused. The kernel keeps a count and no more of the past; squid's
+ * log has it, so the proxy's refusals are told by role and by what was asked for, the most frequent first. */
+#pragma once
+
+#include "base/error.h"
+#include "policy/policy.h"
+
+#include <stdbool.h>
+
+/* `policy` is the network's file, NULL if it has none; `proxy_log` as for log_follow(). */
+int log_summary(const char *network, const struct policy *policy, const char *proxy_log, bool json,
+                struct error *err);
