@@ -174,7 +174,9 @@ static int read_hub(struct network_view *view, int hub, int host_netns, struct e
     if (result < 0)
         return result;
     look_at_members(view);
-    result = hub_foreign(hub, view->network, policy, &view->findings, err);
+    result = hub_settings(hub, view->network, view->members, view->count, &view->findings, err);
+    if (result == 0)
+        result = hub_foreign(hub, view->network, policy, &view->findings, err);
     if (result == 0 && policy != NULL)
         result =
             uplink_look(policy, view->standing == POLICY_IN_FORCE, hub, host_netns, &view->findings, err);

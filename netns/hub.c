@@ -11,6 +11,7 @@
 #include "netns/netstat.h"
 #include "netns/pin.h"
 #include "netns/route.h"
+#include "netns/sysctls.h"
 #include "netns/uplink.h"
 
 #include <errno.h>
@@ -34,46 +35,15 @@ static void identity(const struct policy *policy, char text[LINK_ALIAS_SIZE])
              policy->proxy_at == POLICY_PROXY_AT_HOST ? "host" : "member");
 }
 
-/* Everything the hub relies on, in `all` and `default`, before it has a link: new namespaces inherit the
- * host's defaults (rp_filter=2 and route_localnet=1 were seen). */
+/* Before it has a link. */
 static int set_sysctls(struct error *err)
 {
-    static const struct {
-        const char *key;
-        const char *value;
-    } settings[] = {
-        {"rp_filter", "1"}, /* a member can only send from its own address: the hub has a /32 route to it */
-        {"accept_local", "0"},
-        {"route_localnet", "0"},
-        {"proxy_arp", "0"},
-        {"proxy_arp_pvlan", "0"},
-        {"accept_source_route", "0"},
-        {"accept_redirects", "0"},
-        {"send_redirects", "0"},
-        {"bc_forwarding", "0"},
-        {"src_valid_mark", "0"},
-        {"log_martians", "0"},
-        {"ignore_routes_with_linkdown", "0"}, /* a link's carrier is noticed up to a second late */
-    };
-    static const char *const places[] = {"all", "default"};
-    /* First: it changes others. */
-    int result = namespace_sysctl("net/ipv4/ip_forward", "1", err);
+    int result = sysctls_set(SYSCTLS_HUB, "all", err);
 
-    /* Refusals are errors that reach the agent at once: none is held back by the rate limit of ICMP. */
     if (result == 0)
-        result = namespace_sysctl("net/ipv4/icmp_ratemask", "0", err);
-    for (size_t place = 0; place < array_size(places) && result == 0; place++) {
-        char path[128];
-
-        for (size_t i = 0; i < array_size(settings) && result == 0; i++) {
-            snprintf(path, sizeof(path), "net/ipv4/conf/%s/%s", places[place], settings[i].key);
-            result = namespace_sysctl(path, settings[i].value, err);
-        }
-        snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", places[place]);
-        if (result == 0 && namespace_has_ipv6())
-            result = namespace_sysctl(path, "1", err);
-    }
-    return result;
+        result = sysctls_set(SYSCTLS_HUB, "default", err);
+    /* Refusals are errors that reach the agent at once: none is held back by the rate limit of ICMP. */
+    return result == 0 ? namespace_sysctl("net/ipv4/icmp_ratemask", "0", err) : result;
 }
 
 /* What `lo` is for: it says whose hub this is, and it stands for every member that is not there. A hub has no
@@ -315,6 +285,37 @@ static int check_members(const struct policy *policy, struct netlink *netlink, s
     return 0;
 }
 
+/* Somebody may have changed them since. In the hub; a link may be gone by now, with what was to be set. */
+static int set_sysctls_again(const struct hub_member *members, size_t count, struct error *err)
+{
+    int result = set_sysctls(err);
+
+    for (size_t i = 0; i < count && result == 0; i++) {
+        result = sysctls_set(SYSCTLS_HUB, members[i].link, err);
+        if (result == -ENOENT)
+            result = 0;
+    }
+    return result;
+}
+
+static int repair_sysctls(int hub, struct netlink *netlink, struct error *err)
+{
+    cleanup_free struct hub_member *members = NULL;
+    cleanup_close int own = namespace_open_own(err);
+    struct error back;
+    size_t count = 0;
+    int result = own < 0 ? own : list_members(netlink, &members, &count, err);
+
+    if (result == 0)
+        result = namespace_enter(hub, err);
+    if (result < 0)
+        return result;
+    result = set_sysctls_again(members, count, err);
+    if (namespace_enter(own, &back) < 0)
+        abort(); /* see netlink_open_in */
+    return result;
+}
+
 /* The hub first: it is the wall. If the uplink fails afterwards the hub already decides by the new policy;
  * the host's table still is the old one (or none, while the uplink is not up), which opens nothing that the
  * hub does not: at worst a new proxy port or published port does not work until the reload is repeated. */
@@ -354,6 +355,8 @@ int hub_reload(const struct policy *policy, int host_netns, struct error *err)
         result = check_identity(policy, netlink, err);
     if (result == 0)
         result = check_members(policy, netlink, err);
+    if (result == 0)
+        result = repair_sysctls(hub, netlink, err);
     return result < 0 ? result : apply(policy, hub, host_netns, err);
 }
 

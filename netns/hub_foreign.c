@@ -8,6 +8,7 @@
 #include "netns/namespace.h"
 #include "netns/netlink.h"
 #include "netns/route.h"
+#include "netns/sysctls.h"
 #include "netns/uplink.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -245,4 +247,32 @@ int hub_foreign(int netns, const char *network, const struct policy *policy, str
     if (result == 0)
         result = look_at_rules(netlink, findings, err);
     return result == 0 ? look_at_filter(netns, own, network, policy, findings, err) : result;
+}
+
+/* Of the hub as a whole, of links to come, and of those that are there. */
+static int look_at_settings(const char *network, const struct hub_member *members, size_t count,
+                            struct findings *findings, struct error *err)
+{
+    int result = sysctls_look(SYSCTLS_HUB, "all", network, findings, err);
+
+    if (result == 0)
+        result = sysctls_look(SYSCTLS_HUB, "default", network, findings, err);
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = sysctls_look(SYSCTLS_HUB, members[i].link, network, findings, err);
+    return result;
+}
+
+int hub_settings(int netns, const char *network, const struct hub_member *members, size_t count,
+                 struct findings *findings, struct error *err)
+{
+    cleanup_close int own = namespace_open_own(err);
+    struct error back;
+    int result = own < 0 ? own : namespace_enter(netns, err);
+
+    if (result < 0)
+        return result;
+    result = look_at_settings(network, members, count, findings, err);
+    if (namespace_enter(own, &back) < 0)
+        abort(); /* see netlink_open_in */
+    return result;
 }

@@ -75,6 +75,24 @@ int namespace_sysctl(const char *name, const char *value, struct error *err)
     return result < 0 ? error_set(err, -result, "write %s to %s", value, path) : 0;
 }
 
+int namespace_sysctl_read(const char *name, char *ret_value, size_t size, struct error *err)
+{
+    char path[256];
+    cleanup_close int fd = -1;
+    ssize_t length = 0;
+
+    snprintf(path, sizeof(path), "/proc/sys/%s", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(err, errno, "open %s", path);
+    length = read(fd, ret_value, size - 1);
+    if (length < 0)
+        return error_set(err, errno, "read %s", path);
+    ret_value[length] = '\0';
+    ret_value[strcspn(ret_value, "\n")] = '\0';
+    return 0;
+}
+
 bool namespace_has_ipv6(void)
 {
     return access("/proc/sys/net/ipv6", F_OK) == 0;

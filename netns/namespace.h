@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* Whether both descriptors are the same namespace (device and inode). A failed fstat is "no". */
@@ -26,6 +27,9 @@ int namespace_enter(int netns, struct error *err);
 
 /* Writes a value below /proc/sys of the namespace that the calling thread is in ("net/ipv4/ip_forward"). */
 int namespace_sysctl(const char *name, const char *value, struct error *err);
+
+/* Reads one, without its newline, into `size` bytes. */
+int namespace_sysctl_read(const char *name, char *ret_value, size_t size, struct error *err);
 
 /* Whether the kernel speaks IPv6: without it there is nothing to switch off. */
 bool namespace_has_ipv6(void);

@@ -6,6 +6,7 @@
 #include "netns/namespace.h"
 #include "netns/netlink.h"
 #include "netns/route.h"
+#include "netns/sysctls.h"
 #include "netns/uplink_rules.h"
 
 #include <errno.h>
@@ -199,32 +200,13 @@ static int create(const struct uplink *uplink, struct error *err)
     return result < 0 ? error_prefix(err, "make uplink %s", name) : 0;
 }
 
-/* The host's end speaks IPv4 with the hub and nothing else. The settings are walls behind the nftables
- * table: they survive `nft flush ruleset`. */
 static int set_sysctls(const struct uplink *uplink, const char *name, struct error *err)
 {
-    static const struct {
-        const char *family;
-        const char *key;
-        const char *value;
-    } settings[] = {
-        {"ipv6", "disable_ipv6", "1"},        {"ipv4", "forwarding", "0"},
-        {"ipv4", "rp_filter", "1"},           {"ipv4", "accept_local", "0"},
-        {"ipv4", "route_localnet", "0"},      {"ipv4", "proxy_arp", "0"},
-        {"ipv4", "accept_source_route", "0"}, {"ipv4", "accept_redirects", "0"},
-        {"ipv4", "send_redirects", "0"},      {"ipv4", "bc_forwarding", "0"},
-    };
     struct error back;
     int result = namespace_enter(uplink->host_netns, err);
 
-    for (size_t i = 0; i < array_size(settings) && result == 0; i++) {
-        char path[128];
-
-        if (strcmp(settings[i].family, "ipv6") == 0 && !namespace_has_ipv6())
-            continue;
-        snprintf(path, sizeof(path), "net/%s/conf/%s/%s", settings[i].family, name, settings[i].key);
-        result = namespace_sysctl(path, settings[i].value, err);
-    }
+    if (result == 0)
+        result = sysctls_set(SYSCTLS_UPLINK, name, err);
     if (namespace_enter(uplink->own, &back) < 0)
         abort(); /* see netlink_open_in */
     return result;

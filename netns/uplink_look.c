@@ -6,11 +6,13 @@
 #include "netns/namespace.h"
 #include "netns/netlink.h"
 #include "netns/route.h"
+#include "netns/sysctls.h"
 #include "netns/uplink.h"
 #include "netns/uplink_rules.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 
 static const char REPAIR[] = "run `sallyport network reload";
 
@@ -72,8 +74,22 @@ static int look_at_rule(const struct policy *policy, struct netlink *host, struc
     return result;
 }
 
-static int look_at_link(const struct policy *policy, struct netlink *host, int hub, struct findings *findings,
-                        struct error *err)
+static int look_at_sysctls(const struct policy *policy, int host_netns, int own, const char *link,
+                           struct findings *findings, struct error *err)
+{
+    struct error back;
+    int result = namespace_enter(host_netns, err);
+
+    if (result == 0)
+        result = sysctls_look(SYSCTLS_UPLINK, link, policy->network, findings, err);
+    if (namespace_enter(own, &back) < 0)
+        abort(); /* see netlink_open_in */
+    return result;
+}
+
+/* *ret_ours is set where there is a link and it is the uplink. */
+static int look_at_link(const struct policy *policy, struct netlink *host, int hub, bool *ret_ours,
+                        struct findings *findings, struct error *err)
 {
     struct link link;
     char name[IFNAMSIZ];
@@ -95,6 +111,7 @@ static int look_at_link(const struct policy *policy, struct netlink *host, int h
         finding_add(findings, "uplink-elsewhere", "link %s of the host does not lead into this hub", name);
         return 0;
     }
+    *ret_ours = true;
     if ((link.flags & IFF_UP) == 0)
         finding_add(findings, "uplink-down", "link %s of the host is down: %s %s`", name, REPAIR,
                     policy->network);
@@ -123,6 +140,8 @@ int uplink_look(const struct policy *policy, bool in_force, int hub, int host_ne
     cleanup_close int own = namespace_open_own(err);
     cleanup_netlink struct netlink *host = NULL;
     cleanup_netlink struct netlink *nf = NULL;
+    char name[IFNAMSIZ];
+    bool ours = false;
     int result = own;
 
     if (!uplink_needed(policy))
@@ -132,6 +151,9 @@ int uplink_look(const struct policy *policy, bool in_force, int hub, int host_ne
     if (result == 0)
         result = netlink_open_in(host_netns, own, NETLINK_NETFILTER, &nf, err);
     if (result == 0)
-        result = look_at_link(policy, host, hub, findings, err);
+        result = look_at_link(policy, host, hub, &ours, findings, err);
+    uplink_name(policy->network, name);
+    if (result == 0 && ours)
+        result = look_at_sysctls(policy, host_netns, own, name, findings, err);
     return result == 0 ? look_at_table(policy, in_force, nf, findings, err) : result;
 }

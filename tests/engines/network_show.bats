@@ -252,6 +252,37 @@ refusals()
     jq -e '[.problems[].kind] | index("uplink-unneeded")' <<<"$output" || fail "$output"
 }
 
+# undone FILE: it is named when its setting is another one, and has its value again after a reload.
+undone()
+{
+    local enter=() value
+    [[ $1 == */sp-* ]] || enter=(ip netns exec "sallyport-$NETWORK")
+    value=$("${enter[@]}" cat "/proc/sys/$1")
+    "${enter[@]}" sh -c "echo $((1 - value)) >/proc/sys/$1"
+    run "$SALLYPORT" network show "$NETWORK"
+    grep -q "^! $1 .* is $((1 - value)) and has to be $value: run .sallyport network reload $NETWORK.\$" <<<"$output" ||
+        fail "$1: $output"
+    "$SALLYPORT" network reload "$NETWORK"
+    [[ $("${enter[@]}" cat "/proc/sys/$1") -eq $value ]]
+}
+
+@test "settings of the hub, of its links and of the uplink that were undone; reload mends them" {
+    local file link
+    link=sp$(printf '%02x' $(address_of spt-show-agent | tr . ' '))
+    for file in ipv4/conf/{all,default,"$link"}/{rp_filter,accept_local,forwarding} ipv6/conf/"$link"/disable_ipv6 \
+        ipv4/conf/"$UPLINK"/{forwarding,rp_filter,accept_local,route_localnet} ipv6/conf/"$UPLINK"/disable_ipv6; do
+        undone "net/$file"
+        clean
+    done
+    echo 0 >"/proc/sys/net/ipv4/conf/$UPLINK/rp_filter"
+    named uplink-sysctl "rp_filter on the host is 0 and has to be 1"
+    "$SALLYPORT" network reload "$NETWORK"
+    hub sh -c 'echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter'
+    named hub-sysctl "net/ipv4/conf/all/rp_filter in the hub is 2 and has to be 1"
+    "$SALLYPORT" network reload "$NETWORK"
+    clean
+}
+
 @test "a link that is down, and one that nobody lives behind" {
     local address link
     sleeper spt-show-pair pair
