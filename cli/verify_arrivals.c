@@ -205,10 +205,14 @@ static int add_offenders(const struct adder *adder, const char *name, const char
                err);
 }
 
-/* Something that must have been seen: otherwise nothing that was not seen means anything. */
+/* Something that must have been seen. */
 static int add_control(const struct adder *adder, const char *name, const char *tried, bool seen,
-                       const char *detail, struct error *err)
+                       const char *what, struct error *err)
 {
+    char detail[VERIFY_TEXT_SIZE];
+
+    snprintf(detail, sizeof(detail), "%s%s", what,
+             seen ? "" : ": so nothing else that was not seen means anything");
     return add(adder, name, tried, VERIFY_OPEN, seen ? VERIFY_OPEN : VERIFY_CLOSED, detail, err);
 }
 
@@ -216,7 +220,7 @@ static int add_controls(const struct adder *adder, unsigned lost, struct error *
 {
     const struct verify_arrivals *arrivals = adder->arrivals;
     const struct verify_listeners *listeners = &arrivals->listeners;
-    char detail[VERIFY_TEXT_SIZE];
+    char detail[64];
     int result = 0;
 
     snprintf(detail, sizeof(detail), "%" PRIu64 " packets, %u lost", arrivals->packets.entered, lost);

@@ -5,9 +5,7 @@
  * made of it.
  *
  * Invariant: who sees nothing proves nothing. A witness that did not see what it had to see, or that lost
- * packets, is a broken line, and never a good one.
- *
- * The packet socket has a name in the hub while verify runs, and is closed with it, however it ends. */
+ * packets, is a broken line, and never a good one. */
 #pragma once
 
 #include "cli/verify_lines.h"

@@ -197,12 +197,24 @@ END
     [[ -s $WORK/stranger && $status -eq 0 ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
 }
 
+@test "what other members do in the meantime is theirs" {
+    intrude <<END
+gateway() { nsenter --target $(<"$WORK/gateway.pid") --net "\$@"; }
+gateway bash -c 'exec 5<>/dev/tcp/$PROXY/3128; echo "GET / HTTP/1.0" >&5; echo >&5; cat <&5' | grep -q ^HTTP
+gateway bash -c '! : </dev/tcp/10.209.0.99/22' # the hub answers it, from an address that is nobody's
+echo done >"$WORK/others"
+END
+    verify --only arrivals
+    [[ -s $WORK/others && $status -eq 0 ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
+}
+
 @test "a witness that sees nothing is broken, and not content" {
     intrude <<'END'
 hub ip link set "$link" down
 END
     verify --only arrivals
     [[ $status -eq 1 && $(at_fault) == broken:witness-in ]] || fail "$status: $(at_fault)"
+    tells witness-in '^0 packets, 0 lost: so nothing'
     grep -q "1 broken" "$WORK/verify.log"
 }
 
@@ -220,6 +232,6 @@ kill -CONT "$verify"
 END
     verify --only arrivals
     [[ $status -eq 1 && $(at_fault) == *broken:witness-in* ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
-    tells witness-in '^[1-9][0-9]* packets, [1-9][0-9]* lost$'
+    tells witness-in '^[1-9][0-9]* packets, [1-9][0-9]* lost: so nothing'
     [[ $(detail into-hub | wc -c) -lt 513 ]] || fail "$(detail into-hub)"
 }
