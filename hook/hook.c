@@ -66,9 +66,11 @@ static int run_detach(const struct selection *pin, const struct state *state, st
     const json_t *annotations = state->annotations;
     int result = 0;
 
-    if (config_load(state->bundle, &bundle, &config, err) == 0)
+    result = config_load(state->bundle, &bundle, &config, err);
+    if (result == 0)
         annotations = json_object_get(config, "annotations");
-    result = selection_choose(pin, annotations, &selection, err);
+    if (result == 0 || result == -ENOENT)
+        result = selection_choose(pin, annotations, &selection, err);
     if (result < 0)
         return result;
     log_context(selection.network, selection.role, NULL);

@@ -2,6 +2,7 @@
 #include "netns/child.h"
 
 #include "base/cleanup.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,13 +18,31 @@ struct report {
 /* Less than PIPE_BUF, so that the pipe takes it whole or not at all. */
 _Static_assert(sizeof(struct report) < 4096, "a report must be written atomically");
 
+static int report_to = -1; /* the parent; -1: this process is nobody's child */
+
+__attribute__((noreturn)) static void end_child(const struct report *report)
+{
+    signal(SIGPIPE, SIG_IGN); /* nobody listens any more: the end is the same */
+    _exit(write(report_to, report, sizeof(*report)) == (ssize_t)sizeof(*report) ? 0 : 1);
+}
+
 __attribute__((noreturn)) static void child(int (*work)(void *data, struct error *err), void *data, int to)
 {
     struct report report = {0};
 
+    report_to = to;
     report.result = work(data, &report.error);
-    signal(SIGPIPE, SIG_IGN); /* nobody listens any more: the end is the same */
-    _exit(write(to, &report, sizeof(report)) == (ssize_t)sizeof(report) ? 0 : 1);
+    end_child(&report);
+}
+
+void child_end_here(int result, const struct error *err)
+{
+    const struct report report = {result, *err};
+
+    if (report_to >= 0)
+        end_child(&report);
+    log_error(err);
+    _exit(1);
 }
 
 static ssize_t read_report(int from, struct report *report)

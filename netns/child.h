@@ -10,3 +10,7 @@
  *
  * Returns what `work` returned, with its error; -ECHILD if the child died instead. */
 int child_run(int (*work)(void *data, struct error *err), void *data, struct error *err);
+
+/* Ends this process where it cannot go on: with its error as the result of child_run if it is such a child,
+ * else with its line and exit status 1. `result` is negative. */
+__attribute__((noreturn)) void child_end_here(int result, const struct error *err);

@@ -302,7 +302,6 @@ static int repair_sysctls(int hub, struct netlink *netlink, struct error *err)
 {
     cleanup_free struct hub_member *members = NULL;
     cleanup_close int own = namespace_open_own(err);
-    struct error back;
     size_t count = 0;
     int result = own < 0 ? own : list_members(netlink, &members, &count, err);
 
@@ -311,8 +310,7 @@ static int repair_sysctls(int hub, struct netlink *netlink, struct error *err)
     if (result < 0)
         return result;
     result = set_sysctls_again(members, count, err);
-    if (namespace_enter(own, &back) < 0)
-        abort(); /* see netlink_open_in */
+    namespace_return(own);
     return result;
 }
 
@@ -419,14 +417,12 @@ int hub_forged(int netns, uint64_t *ret_packets, struct error *err)
 {
     cleanup_close int own = namespace_open_own(err);
     cleanup_free char *text = NULL;
-    struct error back;
     int result = own < 0 ? own : namespace_enter(netns, err);
 
     if (result < 0)
         return result;
     result = read_netstat(&text, err);
-    if (namespace_enter(own, &back) < 0)
-        abort(); /* see netlink_open_in */
+    namespace_return(own);
     if (result < 0)
         return result;
     if (!netstat_find(text, "TcpExt", "IPReversePathFilter", ret_packets))

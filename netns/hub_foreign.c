@@ -16,7 +16,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -266,13 +265,11 @@ int hub_settings(int netns, const char *network, const struct hub_member *member
                  struct findings *findings, struct error *err)
 {
     cleanup_close int own = namespace_open_own(err);
-    struct error back;
     int result = own < 0 ? own : namespace_enter(netns, err);
 
     if (result < 0)
         return result;
     result = look_at_settings(network, members, count, findings, err);
-    if (namespace_enter(own, &back) < 0)
-        abort(); /* see netlink_open_in */
+    namespace_return(own);
     return result;
 }

@@ -21,7 +21,6 @@
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -183,8 +182,7 @@ static int attach_locked(struct attach *attach, struct error *err)
     if (result < 0)
         return result;
     result = attach_inside(attach, err);
-    if (namespace_enter(request->host_netns, &ignored) < 0)
-        abort(); /* see netlink_open_in */
+    namespace_return(request->host_netns);
     if (result < 0 && attach->link.index != 0)
         link_delete(attach->hub, attach->link.index, &ignored);
     return result;

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "netns/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +60,15 @@ int namespace_open_process(pid_t pid, int *ret_pidfd, int *ret_netns, struct err
 int namespace_enter(int netns, struct error *err)
 {
     return setns(netns, CLONE_NEWNET) == 0 ? 0 : error_set(err, errno, "enter network namespace");
+}
+
+void namespace_return(int netns)
+{
+    struct error err;
+    int result = namespace_enter(netns, &err);
+
+    if (result < 0)
+        child_end_here(error_prefix(&err, "return to the network namespace of the caller"), &err);
 }
 
 int namespace_sysctl(const char *name, const char *value, struct error *err)

@@ -25,6 +25,10 @@ int namespace_open_process(pid_t pid, int *ret_pidfd, int *ret_netns, struct err
 /* Moves the calling thread into the namespace. */
 int namespace_enter(int netns, struct error *err);
 
+/* Moves it back to where it came from. If that fails the program ends, with its line and status 1: going on
+ * in the wrong namespace would be worse than anything. */
+void namespace_return(int netns);
+
 /* Writes a value below /proc/sys of the namespace that the calling thread is in ("net/ipv4/ip_forward"). */
 int namespace_sysctl(const char *name, const char *value, struct error *err);
 

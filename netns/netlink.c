@@ -69,14 +69,12 @@ int netlink_open(int protocol, struct netlink **ret, struct error *err)
 
 int netlink_open_in(int netns, int own, int protocol, struct netlink **ret, struct error *err)
 {
-    struct error back;
     int result = namespace_enter(netns, err);
 
     if (result < 0)
         return result;
     result = netlink_open(protocol, ret, err);
-    if (namespace_enter(own, &back) < 0)
-        abort(); /* going on in the wrong namespace would be worse than anything */
+    namespace_return(own);
     return result;
 }
 

@@ -68,12 +68,20 @@ static const struct first *find_first(void)
     return &first;
 }
 
-static bool is_namespace(int fd)
+/* Not to know is an error, never "no": who finds no hub makes another one in its place. */
+static int is_namespace(int fd, bool *ret, struct error *err)
 {
     struct statfs file_system;
+    int type = 0;
 
-    return fstatfs(fd, &file_system) == 0 && file_system.f_type == NSFS_MAGIC &&
-           ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
+    if (fstatfs(fd, &file_system) < 0)
+        return error_set(err, errno, "look at a network namespace");
+    if (file_system.f_type == NSFS_MAGIC)
+        type = ioctl(fd, NS_GET_NSTYPE);
+    if (type < 0)
+        return error_set(err, errno, "ask for the kind of a namespace");
+    *ret = type == CLONE_NEWNET;
+    return 0;
 }
 
 /* Whether the path is a plain file: what pin_set makes before it binds, and what a crash leaves. Its mode is
@@ -90,13 +98,17 @@ static bool is_leftover(int root, const char *path)
 static int open_pin(int root, const char *path, struct error *err)
 {
     cleanup_close int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool is_one = false;
+    int result = 0;
 
     if (fd < 0 && errno == EACCES && is_leftover(root, path))
         return error_set(err, ENOENT, "open /%s: not a network namespace", path);
     if (fd < 0)
         return error_set(err, errno, "open /%s", path);
-    return is_namespace(fd) ? take_fd(&fd)
-                            : error_set(err, ENOENT, "open /%s: not a network namespace", path);
+    result = is_namespace(fd, &is_one, err);
+    if (result < 0)
+        return result;
+    return is_one ? take_fd(&fd) : error_set(err, ENOENT, "open /%s: not a network namespace", path);
 }
 
 static void make_path(char path[NAME_MAX], const char *network)

@@ -13,7 +13,6 @@
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -202,13 +201,11 @@ static int create(const struct uplink *uplink, struct error *err)
 
 static int set_sysctls(const struct uplink *uplink, const char *name, struct error *err)
 {
-    struct error back;
     int result = namespace_enter(uplink->host_netns, err);
 
     if (result == 0)
         result = sysctls_set(SYSCTLS_UPLINK, name, err);
-    if (namespace_enter(uplink->own, &back) < 0)
-        abort(); /* see netlink_open_in */
+    namespace_return(uplink->own);
     return result;
 }
 

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <stdlib.h>
 
 static const char REPAIR[] = "run `sallyport network reload";
 
@@ -77,13 +76,11 @@ static int look_at_rule(const struct policy *policy, struct netlink *host, struc
 static int look_at_sysctls(const struct policy *policy, int host_netns, int own, const char *link,
                            struct findings *findings, struct error *err)
 {
-    struct error back;
     int result = namespace_enter(host_netns, err);
 
     if (result == 0)
         result = sysctls_look(SYSCTLS_UPLINK, link, policy->network, findings, err);
-    if (namespace_enter(own, &back) < 0)
-        abort(); /* see netlink_open_in */
+    namespace_return(own);
     return result;
 }
 

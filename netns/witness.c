@@ -12,7 +12,6 @@
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -100,7 +99,6 @@ static int prepare(int witness, const struct witness_view *view, struct error *e
 int witness_open(int hub, int own, const struct witness_view *view, struct error *err)
 {
     cleanup_close int witness = -1;
-    struct error back;
     int failed = 0;
     int result = namespace_enter(hub, err);
 
@@ -108,8 +106,7 @@ int witness_open(int hub, int own, const struct witness_view *view, struct error
         return result;
     witness = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     failed = errno;
-    if (namespace_enter(own, &back) < 0)
-        abort(); /* going on in the wrong namespace would be worse than anything */
+    namespace_return(own);
     if (witness < 0)
         return error_set(err, failed, "open a packet socket in the hub");
     result = prepare(witness, view, err);

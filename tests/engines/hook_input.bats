@@ -211,6 +211,14 @@ env_arguments()
     [ "$status" -eq 0 ] || fail "$output"
 }
 
+@test "poststop does not guess the network where it cannot read the config" {
+    mkdir -p "$WORK/unreadable"
+    echo '{' >"$WORK/unreadable/config.json"
+    INPUT=$(state ".status = \"stopped\" | .bundle = \"$WORK/unreadable\"")
+    refused feed
+    says "config.json"
+}
+
 @test "precreate: a config on standard input comes out edited, on standard output" {
     bundle precreated agent /bin/echo started
     capability precreated CAP_NET_ADMIN
