@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * faults [--every K] [SCENARIO...]: every system call of our programs fails once, by every error that it can
+ * give, and every one is the last before SIGKILL. After each the container is sealed or was not started,
+ * nothing is left, and the next start works.
+ *
+ * With --every K only every K-th point is played, a point being a call and an error. Run it by
+ * tests/faults/run. */
+#include "base/cleanup.h"
+#include "tests/faults/scenarios.h"
+#include "tests/faults/scene.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct count {
+    unsigned points;
+    unsigned sealed; /* it went on to its end all the same */
+    unsigned failed;
+    unsigned killed;
+    unsigned wrong;
+};
+
+static int calls[INJECT_CALLS_MAX];
+
+static void tell(const struct scenario *scenario, const struct fault *fault, const struct outcome *outcome,
+                 const char *wrong)
+{
+    printf("    WRONG %s: call %u, %s, %s: %s\n", scenario->name, fault->at, inject_name(outcome->call),
+           fault->error == INJECT_KILL ? "SIGKILL" : strerrorname_np(fault->error), wrong);
+    if (outcome->errors[0] != '\0')
+        printf("      it said: %s", outcome->errors);
+    fflush(stdout);
+}
+
+static void play(const struct scenario *scenario, const struct fault *fault, struct count *count)
+{
+    struct outcome outcome;
+    const char *wrong = scenario_play(scenario, fault, &outcome, NULL);
+
+    count->points++;
+    if (WIFSIGNALED(outcome.status))
+        count->killed++;
+    else if (WEXITSTATUS(outcome.status) == 0)
+        count->sealed++;
+    else
+        count->failed++;
+    if (wrong == NULL)
+        return;
+    count->wrong++;
+    tell(scenario, fault, &outcome, wrong);
+}
+
+static unsigned play_all(const struct scenario *scenario, unsigned every, enum pretence pretence)
+{
+    struct count count = {0};
+    struct outcome clean;
+    unsigned point = 0;
+    const char *wrong = NULL;
+
+    scenario_begin(scenario);
+    wrong = scenario_play(scenario, &(struct fault){0}, &clean, calls);
+    if (wrong != NULL || clean.status != 0 || clean.calls < 10)
+        scene_die("%s without a fault: %s: %s", scenario->name, wrong != NULL ? wrong : "failed",
+                  clean.errors);
+    scenario_pretence = pretence;
+    for (unsigned at = 1; at <= clean.calls; at++) {
+        const int *errors = inject_errors(calls[at - 1]);
+
+        for (; *errors != 0; errors++)
+            if (point++ % every == 0)
+                play(scenario, &(struct fault){at, *errors}, &count);
+        if (point++ % every == 0)
+            play(scenario, &(struct fault){at, INJECT_KILL}, &count);
+    }
+    scenario_pretence = PRETEND_NOTHING;
+    scenario_end(scenario);
+    printf("    %-16s %5u calls, %5u points of %5u: %5u went on, %5u refused, %5u killed, %u wrong\n",
+           scenario->name, clean.calls, count.points, point, count.sealed, count.failed, count.killed,
+           count.wrong);
+    fflush(stdout);
+    return count.wrong;
+}
+
+static const struct scenario *find(const char *name)
+{
+    for (size_t i = 0; i < SCENARIOS_COUNT; i++)
+        if (strcmp(SCENARIOS[i].name, name) == 0)
+            return &SCENARIOS[i];
+    fprintf(stderr, "faults: no scenario `%s`\n", name);
+    exit(2);
+}
+
+/* The build directory: three above this program. */
+static const char *find_programs(void)
+{
+    static char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (length < 0)
+        scene_die("find the programs");
+    path[length] = '\0';
+    for (int i = 0; i < 3; i++)
+        *strrchr(path, '/') = '\0';
+    return path;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned every = 1;
+    unsigned wrong = 0;
+    enum pretence pretence = PRETEND_NOTHING;
+    int first = 1;
+
+    for (; first + 1 < argc && argv[first][0] == '-'; first += 2)
+        if (strcmp(argv[first], "--every") == 0)
+            every = (unsigned)strtoul(argv[first + 1], NULL, 10);
+        else if (strcmp(argv[first], "--pretend") == 0)
+            pretence = strcmp(argv[first + 1], "success") == 0 ? PRETEND_SUCCESS : PRETEND_LEFTOVER;
+        else
+            every = 0;
+    if (every == 0)
+        scene_die("usage: faults [--every K] [--pretend success|leftover] [SCENARIO...]");
+    scene_set_up(find_programs());
+    for (int i = first; i < argc; i++)
+        wrong += play_all(find(argv[i]), every, pretence);
+    for (size_t i = 0; first == argc && i < SCENARIOS_COUNT; i++)
+        wrong += play_all(&SCENARIOS[i], every, pretence);
+    return wrong > 0 ? 1 : 0;
+}
