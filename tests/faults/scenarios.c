@@ -212,7 +212,7 @@ static const char *judge_up_network(const struct scenario *scenario)
         scene_die("%s", err.text);
     if (hub < 0 || hub_check(&policy, hub, &err) < 0)
         wrong = "the hub is not there or not at the policy";
-    else if (uplink_look(&policy, hub, host, &findings, &err) < 0 || findings.count > 0)
+    else if (uplink_look(&policy, true, hub, host, &findings, &err) < 0 || findings.count > 0)
         wrong = "the uplink is not as it is made";
     policy_free(&policy);
     return wrong;
