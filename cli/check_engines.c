@@ -31,6 +31,7 @@ struct engine {
     int (*plan)(struct install_request *request, struct changes *changes, struct error *err);
     int (*is_loaded)(const struct install_request *request, bool *ret, struct error *err); /* or NULL */
     enum check_level unused; /* of an engine without anything of ours */
+    const char *restart;     /* how it reads its files; NULL: `install` makes it */
 };
 
 static const struct engine ENGINES[] = {
@@ -38,14 +39,16 @@ static const struct engine ENGINES[] = {
      {"/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd"},
      install_docker,
      install_docker_is_loaded,
-     CHECK_WARNING},
-    {"podman", {"/usr/bin/podman", "/usr/local/bin/podman", NULL}, install_podman, NULL, CHECK_WARNING},
+     CHECK_WARNING,
+     NULL},
+    {"podman", {"/usr/bin/podman", "/usr/local/bin/podman", NULL}, install_podman, NULL, CHECK_WARNING, NULL},
     /* Docker brings one that is never asked by Kubernetes. */
     {"containerd",
      {"/usr/bin/containerd", "/usr/local/bin/containerd", "/usr/local/bin/k3s"},
      install_containerd,
      install_containerd_is_loaded,
-     CHECK_NOTE},
+     CHECK_NOTE,
+     "`systemctl restart containerd` (or k3s, rke2-server, rke2-agent)"},
 };
 
 struct question {
@@ -54,10 +57,13 @@ struct question {
     const char *config; /* NULL: the usual */
 };
 
+/* The built-in network's one role needs no runtime of its own: `sallyport` is it. */
 static int add_network(struct install_roles *roles, const struct policy *policy, struct error *err)
 {
     int result = 0;
 
+    if (policy->built_in)
+        return 0;
     for (size_t i = 0; i < policy->roles_count && result == 0; i++)
         result = install_roles_add(roles, policy->network, policy->roles[i].name, err);
     if (result == 0 && policy->proxy_at == POLICY_PROXY_AT_MEMBER)
@@ -176,7 +182,10 @@ static void tell(struct checks *checks, const struct question *question, enum st
         check_add(checks, CHECK_OK, engine->name, "set up");
         return;
     }
-    print_command(question, options, command, sizeof(command));
+    if (state == STATE_NOT_LOADED && engine->restart != NULL)
+        snprintf(command, sizeof(command), "%s", engine->restart);
+    else
+        print_command(question, options, command, sizeof(command));
     snprintf(text, sizeof(text), "%s: %s", texts[state], command);
     check_add(checks, level, engine->name, text);
 }

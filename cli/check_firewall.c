@@ -15,11 +15,13 @@ enum { COMMAND_SIZE = 1024 };
 struct way {
     const char *iptables_link;
     const char *nft_link;
+    const char *ufw;
+    const char *ufw_end;
     char end;
 };
 
-static const struct way COMING = {"-i", "iifname", 'd'};
-static const struct way LEAVING = {"-o", "oifname", 's'};
+static const struct way COMING = {"-i", "iifname", "in", "to", 'd'};
+static const struct way LEAVING = {"-o", "oifname", "out", "from", 's'};
 
 static bool has_line(const char *path, const char *wanted)
 {
@@ -79,16 +81,18 @@ static void rule_command(const struct policy *policy, const struct nft_drop *dro
 }
 
 /* The command in the words of what people configure, if that is what drops. */
-static bool manager_command(const struct policy *policy, const struct nft_event *event, char *text)
+static bool manager_command(const struct policy *policy, const struct nft_drop *drop, char *text)
 {
+    const struct nft_event *event = &drop->event;
+    const struct way *way = drop->leaving ? &LEAVING : &COMING;
     bool ufw = event->family == NFPROTO_IPV4 && has_line("/etc/ufw/ufw.conf", "ENABLED=yes\n");
     char address[16];
     char link[IFNAMSIZ];
 
     uplink_name(policy->network, link);
     if (ufw)
-        snprintf(text, COMMAND_SIZE, "ufw allow in on %s to %s port %u proto tcp", link,
-                 policy_format_address(policy->proxy_address, address), policy->proxy_port);
+        snprintf(text, COMMAND_SIZE, "ufw allow %s on %s %s %s port %u proto tcp", way->ufw, link,
+                 way->ufw_end, policy_format_address(policy->proxy_address, address), policy->proxy_port);
     else if (strcmp(event->table, "firewalld") == 0)
         snprintf(text, COMMAND_SIZE,
                  "firewall-cmd --permanent --zone=trusted --add-interface=%s && firewall-cmd --reload", link);
@@ -107,7 +111,7 @@ static void advise_drop(const struct policy *policy, const struct nft_drop *drop
                  event->family == NFPROTO_INET ? "inet" : "ip", event->table, event->chain);
     if (strncmp(event->table, "sallyport-", strlen("sallyport-")) == 0)
         error_advise(err, "`sallyport network reload %s`", policy->network);
-    else if (manager_command(policy, event, command))
+    else if (manager_command(policy, drop, command))
         error_advise(err, "`%s`", command);
     else {
         rule_command(policy, drop, command);

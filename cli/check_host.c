@@ -117,8 +117,8 @@ static void check_cgroups(struct checks *checks)
     else if (is_cgroup2("/sys/fs/cgroup/unified"))
         check_add(
             checks, CHECK_WARNING, "cgroups",
-            "version 1 with version 2 beside it, with which crun and Podman start no container: boot with "
-            "`systemd.unified_cgroup_hierarchy=1`, or use runc");
+            "version 1 with version 2 beside it, with which crun 1.8 and Podman 4.3 start no container: boot "
+            "with `systemd.unified_cgroup_hierarchy=1`, or use runc");
     else if (access("/sys/fs/cgroup/pids", F_OK) == 0 || access("/sys/fs/cgroup/memory", F_OK) == 0)
         check_add(checks, CHECK_OK, "cgroups", "version 1");
     else

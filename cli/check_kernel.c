@@ -38,6 +38,18 @@ static int try_namespace(void *data, struct error *err)
     return advise(new_namespace(err), "network namespaces (CONFIG_NET_NS)", err);
 }
 
+/* Containers and some sandboxes have a /proc/sys that is read only. */
+static int try_settings(void *data, struct error *err)
+{
+    int result = new_namespace(err);
+
+    (void)data;
+    if (result == 0)
+        result = namespace_sysctl("net/ipv4/ip_forward", "1", err);
+    return result < 0 ? error_advise(err, "/proc/sys must be writable: `mount -o remount,bind,rw /proc/sys`")
+                      : 0;
+}
+
 static int try_link(void *data, struct error *err)
 {
     cleanup_netlink struct netlink *route = NULL;
@@ -100,6 +112,7 @@ void check_kernel(struct checks *checks)
         enum check_level level;
     } trials[] = {
         {"network namespaces", try_namespace, CHECK_FAILED},
+        {"settings in them", try_settings, CHECK_FAILED},
         {"links between them", try_link, CHECK_FAILED},
         {"the rules of hub and guard", try_rules, CHECK_FAILED},
         {"seccomp filters", check_seccomp, CHECK_FAILED},

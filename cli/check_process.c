@@ -20,11 +20,11 @@
 #include <unistd.h>
 
 /* What sallyport-hook denies with, and what it kills foreign ABIs with. */
-int check_seccomp(void *data, struct error *err)
+int check_seccomp(void *unused, struct error *err)
 {
     static const uint32_t actions[] = {SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW};
 
-    (void)data;
+    (void)unused;
     for (size_t i = 0; i < array_size(actions); i++)
         if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &actions[i]) < 0) {
             error_set(err, errno, "ask for the seccomp action %#x", actions[i]);
@@ -35,8 +35,8 @@ int check_seccomp(void *data, struct error *err)
     return 0;
 }
 
-/* The first line of a small file; NULL if it cannot be read. For the caller to free. */
-static char *read_line(const char *path)
+/* The text of a small file; NULL if it cannot be read. For the caller to free. */
+static char *read_text(const char *path)
 {
     struct error ignored;
     char *text = NULL;
@@ -57,8 +57,8 @@ const char *check_trace_reason(const char *ptrace_scope, const char *deny_ptrace
 
 static int refuse_trace(int number, struct error *err)
 {
-    cleanup_free char *scope = read_line("/proc/sys/kernel/yama/ptrace_scope");
-    cleanup_free char *deny = read_line("/sys/fs/selinux/booleans/deny_ptrace");
+    cleanup_free char *scope = read_text("/proc/sys/kernel/yama/ptrace_scope");
+    cleanup_free char *deny = read_text("/sys/fs/selinux/booleans/deny_ptrace");
     const char *reason = check_trace_reason(scope, deny);
 
     error_set(err, number, "trace a process of our own");
@@ -69,12 +69,12 @@ static int refuse_trace(int number, struct error *err)
 }
 
 /* As the hook does to the waiting init. The child of the child ends with it, whatever happens. */
-int check_trace(void *data, struct error *err)
+int check_trace(void *unused, struct error *err)
 {
     int number = 0;
     pid_t pid = fork();
 
-    (void)data;
+    (void)unused;
     if (pid < 0)
         return error_set(err, errno, "fork");
     if (pid == 0) {
@@ -90,12 +90,12 @@ int check_trace(void *data, struct error *err)
 }
 
 /* The hook looks so for network sockets among init's inherited descriptors. */
-int check_getfd(void *data, struct error *err)
+int check_getfd(void *unused, struct error *err)
 {
     cleanup_close int self = pidfd_open(getpid(), 0);
     cleanup_close int copy = self < 0 ? -1 : pidfd_getfd(self, self, 0);
 
-    (void)data;
+    (void)unused;
     if (copy >= 0)
         return 0;
     error_set(err, errno, "get a descriptor of a process (pidfd_getfd)");

@@ -73,21 +73,19 @@ static int check_enforcing(const struct policy *policy, const char *path, struct
     int status = 0;
     int result = ask(policy, &status, err);
 
-    if (result < 0) {
-        error_advise(err, "start it again: `squid -k shutdown -f %s`, then `squid -f %s`", path, path);
-        return result;
-    }
-    if (status == 403)
+    if (result == 0 && status == 403)
         return 0;
-    if (status == 0)
-        error_set(err, 0, "it gives no answer to CONNECT " NOBODYS_NAME " from the host's own address");
-    else
+    if (result == 0 && status != 0) {
         error_set(err, 0,
                   "it answers CONNECT " NOBODYS_NAME
-                  " from the host's own address with %d and not 403, so it does "
-                  "not go by the policy",
+                  " from the host's own address with %d and not 403, so it "
+                  "does not go by the policy",
                   status);
-    return error_advise(err, "let it read its file: `squid -k reconfigure -f %s`", path);
+        return error_advise(err, "let it read its file: `squid -k reconfigure -f %s`", path);
+    }
+    if (result == 0)
+        error_set(err, 0, "it gives no answer to CONNECT " NOBODYS_NAME " from the host's own address");
+    return error_advise(err, "end it (`squid -k kill -f %s`) and start it again", path);
 }
 
 /* How a person starts the network's squid. */
@@ -100,7 +98,6 @@ static const char *start_command(const struct policy *policy, const char *path, 
     return text;
 }
 
-/* Returns 1 if all is well, 0 if none runs. */
 static int look_at_squid(const struct policy *policy, const char *path, struct squid_process *squid,
                          struct error *err)
 {
@@ -127,7 +124,7 @@ static int look_at_squid(const struct policy *policy, const char *path, struct s
     return result < 0 ? result : check_enforcing(policy, path, err);
 }
 
-/* A network that is not up has no address for squid yet. */
+/* Of a network that is up: any other has no address for squid yet. */
 static void check_running(struct checks *checks, const struct policy *policy, const char *path)
 {
     struct squid_process squid = {.pidfd = -1};

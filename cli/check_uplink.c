@@ -76,16 +76,16 @@ static int try_connect(const struct trial *trial, uint32_t from, struct error *e
     return errno == ECONNREFUSED ? ANSWER_REFUSED : ANSWER_NONE;
 }
 
-/* In the host's namespace. A server that listens at every address is there already, and as good. */
+/* In the host's namespace. Where a server listens at every address, that one is as good: *ret_fd stays. */
 static int listen_as_proxy(const struct policy *policy, int *ret_fd, struct error *err)
 {
     const struct sockaddr_in proxy = address_of(policy->proxy_address, policy->proxy_port);
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || (bind(fd, (const void *)&proxy, sizeof(proxy)) < 0 && errno != EADDRINUSE) ||
-        (listen(fd, 1) < 0 && errno != EADDRINUSE))
+    if (fd >= 0 && bind(fd, (const void *)&proxy, sizeof(proxy)) == 0 && listen(fd, 1) == 0)
+        *ret_fd = take_fd(&fd);
+    else if (fd < 0 || errno != EADDRINUSE)
         return error_set(err, errno, "listen at the proxy's address");
-    *ret_fd = take_fd(&fd);
     return 0;
 }
 

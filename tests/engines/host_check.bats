@@ -126,6 +126,8 @@ advised()
 @test "without policy files it is the built-in network's" {
     rm "$POLICIES/$NETWORK.json"
     check ok "policy of network default"
+    advised warning docker
+    advised warning podman
 }
 
 @test "kernel: what it does not do is missed" {
@@ -138,6 +140,9 @@ advised()
 }
 
 @test "kernel: what a sandbox around the check takes away is missed" {
+    check failed "settings" unshare --mount --propagation private \
+        sh -ec 'mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; exec "$@"' sh
+    says "remount"
     check warning "injection" strace -f -o /dev/null
     # Of both calls the number is the same everywhere but on x86.
     cat >"$WORK/without.py" <<'PYTHON'
@@ -272,7 +277,7 @@ PYTHON
     check ok containerd
     touch "$CONTAINERD"
     check failed containerd
-    says "has not read it"
+    says "systemctl restart containerd"
 }
 
 @test "squid: not installed, without file, with an old one" {
@@ -304,7 +309,7 @@ PYTHON
     install_config
     cp "$SQUID_CONFIG" "$WORK/good.conf"
     sed -i '0,/^http_access/s//http_access allow all\nhttp_access/' "$SQUID_CONFIG"
-    squid_start
+    squid_start -N
     cp "$WORK/good.conf" "$SQUID_CONFIG"
     check failed "squid of"
     says "not 403"
@@ -315,6 +320,10 @@ PYTHON
         check ok "squid of"
     }
     eventually enforces
+    kill -STOP "$(<"$SQUID_PID")"
+    check failed "squid of"
+    says "gives no answer"
+    kill -CONT "$(<"$SQUID_PID")"
 }
 
 @test "squid: one that listens elsewhere, and one with another file" {
