@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "netns/tenants.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -65,21 +66,15 @@ int engine_process_start(pid_t pid, struct timespec *ret, struct error *err)
 {
     cleanup_free char *text = NULL;
     size_t length = 0;
-    unsigned long long ticks = 0;
+    uint64_t ticks = 0;
     long long start = 0;
-    const char *fields = NULL;
     int result = read_of(pid, "stat", &text, &length, err);
 
     if (result < 0)
         return result;
-    /* proc(5): the name may hold anything, so count from its closing bracket, the second field, to the 22nd.
-     */
-    fields = strrchr(text, ')');
-    for (int field = 2; field < 22 && fields != NULL; field++)
-        fields = strchr(fields + 1, ' ');
-    if (fields == NULL || sscanf(fields, " %llu", &ticks) != 1)
+    if (!tenants_parse_start(text, &ticks))
         return error_set(err, 0, "/proc/%d/stat has no start time", pid);
-    start = (long long)(ticks * (unsigned long long)(NANOSECONDS / sysconf(_SC_CLK_TCK))) -
+    start = (long long)(ticks * (uint64_t)(NANOSECONDS / sysconf(_SC_CLK_TCK))) -
             nanoseconds(CLOCK_BOOTTIME) + nanoseconds(CLOCK_REALTIME);
     *ret = (struct timespec){.tv_sec = start / NANOSECONDS, .tv_nsec = start % NANOSECONDS};
     return 0;

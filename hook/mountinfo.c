@@ -35,8 +35,10 @@ static bool parse_number(const char *text, int *ret)
 {
     char *end = NULL;
 
-    *ret = (int)strtol(text, &end, 10);
-    return end != text && *end == '\0';
+    long number = strtol(text, &end, 10);
+
+    *ret = (int)number;
+    return end != text && *end == '\0' && number == *ret;
 }
 
 /* Cuts the line into the fields of the entry: id, parent, major:minor, root, mount point, options, optional
@@ -67,11 +69,14 @@ static bool parse_line(char *line, struct mountinfo_entry *entry)
            parse_number(fields[1], &entry->parent);
 }
 
-static int parse(struct mountinfo *list, struct error *err)
+/* Every line, or none: what is behind a NUL byte or not ended would be a mount that is not seen. */
+static int parse(struct mountinfo *list, size_t length, struct error *err)
 {
     char *next = list->text;
     size_t lines = 0;
 
+    if (strlen(list->text) != length || (length > 0 && list->text[length - 1] != '\n'))
+        return error_set(err, 0, "read mountinfo: not in the form that is known");
     for (const char *at = next; (at = strchr(at, '\n')) != NULL; at++)
         lines++;
     list->entries = calloc(lines + 1, sizeof(*list->entries));
@@ -92,7 +97,7 @@ int mountinfo_read(int process, struct mountinfo *ret, struct error *err)
     if (fd < 0)
         return error_set(err, errno, "open mountinfo");
     result = file_read_fd(fd, "mountinfo", SIZE_MAX_READ, &ret->text, &length, err);
-    return result < 0 ? result : parse(ret, err);
+    return result < 0 ? result : parse(ret, length, err);
 }
 
 int mountinfo_read_own(struct mountinfo *ret, struct error *err)

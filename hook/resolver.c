@@ -10,22 +10,28 @@
 
 enum { RESOLVER = 0x7f00000b };
 
-/* Looks through one table of sockets (proc_pid_net(5)): "  sl: ADDRESS:PORT ...", the address in the memory
- * order of the machine. */
+/* "  sl: ADDRESS:PORT ...", the address in the memory order of the machine. */
+bool resolver_is_in(FILE *table)
+{
+    char line[512];
+    unsigned address = 0;
+    bool found = false;
+
+    while (fgets(line, sizeof(line), table) != NULL)
+        found = found || (sscanf(line, " %*u: %8x:", &address) == 1 && ntohl(address) == RESOLVER);
+    return found;
+}
+
 static int scan(pid_t pid, const char *table, bool *ret, struct error *err)
 {
     char path[64];
-    char line[512];
     cleanup_file FILE *file = NULL;
-    unsigned address = 0;
 
     snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)pid, table);
     file = fopen(path, "re");
     if (file == NULL)
         return error_set(err, errno, "open %s", path);
-    while (fgets(line, sizeof(line), file) != NULL)
-        if (sscanf(line, " %*u: %8x:", &address) == 1 && ntohl(address) == RESOLVER)
-            *ret = true;
+    *ret = resolver_is_in(file) || *ret;
     return ferror(file) != 0 ? error_set(err, EIO, "read %s", path) : 0;
 }
 

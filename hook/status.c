@@ -35,21 +35,31 @@ static int take_line(const char *line, struct status *status)
     return 0;
 }
 
+bool status_parse(FILE *file, struct status *ret)
+{
+    char line[256];
+    struct status status = {0};
+    int found = 0;
+
+    while (fgets(line, sizeof(line), file) != NULL)
+        found += take_line(line, &status);
+    if (ferror(file) != 0 || found != LINES)
+        return false;
+    *ret = status;
+    return true;
+}
+
 int status_read(pid_t pid, int pidfd, struct status *ret, struct error *err)
 {
     char path[64];
-    char line[256];
     cleanup_file FILE *file = NULL;
-    struct status status = {0};
-    int found = 0;
+    struct status status;
 
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
     file = fopen(path, "re");
     if (file == NULL)
         return error_set(err, errno, "open %s", path);
-    while (fgets(line, sizeof(line), file) != NULL)
-        found += take_line(line, &status);
-    if (ferror(file) != 0 || found != LINES)
+    if (!status_parse(file, &status))
         return error_set(err, EIO, "read %s", path);
     if (process_ended(pidfd))
         return error_set(err, ESRCH, "look at process %d", (int)pid);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct status {
@@ -17,3 +18,7 @@ struct status {
 /* Reads it; `pidfd` is the process that was checked, so that a recycled pid is noticed. A line that is
  * missing is an error. */
 int status_read(pid_t pid, int pidfd, struct status *ret, struct error *err);
+
+/* The reading alone. Returns false, and *ret is untouched, unless there are as many of the lines that are
+ * looked for as there have to be. */
+bool status_parse(FILE *file, struct status *ret);

@@ -112,8 +112,8 @@ static const char *text_of(const struct nlmsghdr *message, int type)
 
 static bool is_of_table(const struct nlmsghdr *theirs, int table_name, const char *table)
 {
-    return ((const struct nfgenmsg *)nlmsg_data(theirs))->nfgen_family == NFPROTO_INET &&
-           strcmp(text_of(theirs, table_name), table) == 0;
+    return strcmp(text_of(theirs, table_name), table) == 0 && /* so there is a header to look at */
+           ((const struct nfgenmsg *)nlmsg_data(theirs))->nfgen_family == NFPROTO_INET;
 }
 
 /* The first request that has not been met yet, of this chain or (NULL) of any. */

@@ -124,14 +124,16 @@ Test(answers, damaged_anywhere_are_survived, .init = prepare)
     }
 }
 
-/* Calls `each` with every message of the recording in turn. */
+/* Calls `each` with every message of the recording in turn, and where its datagram's size is. */
 static void for_each_message(const struct recording *recording,
-                             void (*each)(const struct recording *recording, uint8_t *message))
+                             void (*each)(const struct recording *recording, const uint8_t *datagram,
+                                          uint8_t *message))
 {
     uint8_t *end = recording->bytes + recording->size;
     uint8_t *at = recording->bytes;
 
     while (at < end) {
+        const uint8_t *datagram = at;
         uint32_t left = 0;
 
         memcpy(&left, at, sizeof(left));
@@ -139,19 +141,20 @@ static void for_each_message(const struct recording *recording,
             struct nlmsghdr header;
 
             memcpy(&header, at, sizeof(header));
-            each(recording, at);
+            each(recording, datagram, at);
             at += NLMSG_ALIGN(header.nlmsg_len);
             left -= NLMSG_ALIGN(header.nlmsg_len);
         }
     }
 }
 
-static void shorten(const struct recording *recording, uint8_t *message)
+static void shorten(const struct recording *recording, const uint8_t *datagram, uint8_t *message)
 {
     const uint16_t rule = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE;
     struct nlmsghdr header;
     struct nlmsghdr shorter;
 
+    (void)datagram;
     memcpy(&header, message, sizeof(header));
     shorter = header;
     for (shorter.nlmsg_len = 0; shorter.nlmsg_len < header.nlmsg_len; shorter.nlmsg_len++) {
@@ -176,11 +179,12 @@ Test(answers, shorter_than_they_are, .init = prepare)
     }
 }
 
-static void take_away(const struct recording *recording, uint8_t *message)
+static void take_away(const struct recording *recording, const uint8_t *datagram, uint8_t *message)
 {
     struct nlmsghdr header;
     uint16_t type = 0;
 
+    (void)datagram;
     memcpy(&header, message, sizeof(header));
     type = header.nlmsg_type;
     if (type == NLMSG_ERROR || type == NLMSG_DONE)
@@ -451,6 +455,51 @@ Test(answers, datagram_that_is_larger_than_the_buffer)
     put_end(0, 0);
     cr_assert_gt(conversation.size, 64 * 1024);
     expect_list(-EMSGSIZE, "what was cut off by the socket");
+}
+
+/* Asks with the recording's datagrams as far as the message, of that as much as its header says, and the
+ * datagrams behind it. */
+static int ask_with_end(const struct recording *recording, const uint8_t *datagram, const uint8_t *message)
+{
+    struct nlmsghdr header;
+    uint32_t size = 0;
+
+    memcpy(&size, datagram, sizeof(size));
+    memcpy(&header, message, sizeof(header));
+    conversation.size = 0;
+    append(recording->bytes, (size_t)(datagram - recording->bytes));
+    open_datagram();
+    append(datagram + sizeof(size), (size_t)(message - datagram) - sizeof(size) + header.nlmsg_len);
+    close_datagram();
+    datagram += sizeof(size) + size;
+    append(datagram, recording->size - (size_t)(datagram - recording->bytes));
+    return ask(recording, conversation.bytes, conversation.size);
+}
+
+static void end_anywhere(const struct recording *recording, const uint8_t *datagram, uint8_t *message)
+{
+    struct nlmsghdr header;
+    struct nlmsghdr shorter;
+
+    memcpy(&header, message, sizeof(header));
+    shorter = header;
+    for (shorter.nlmsg_len = NLMSG_HDRLEN; shorter.nlmsg_len < header.nlmsg_len; shorter.nlmsg_len++) {
+        memcpy(message, &shorter, sizeof(shorter));
+        ask_with_end(recording, datagram, message);
+    }
+    memcpy(message, &header, sizeof(header));
+}
+
+/* Each message with every length, the last thing in its datagram: in an attribute, behind one, or behind the
+ * header. A list that goes on in another datagram goes on. */
+Test(answers, messages_that_end_anywhere, .init = prepare)
+{
+    for (size_t i = 0; i < questions_count; i++) {
+        struct recording recording = load(&questions[i]);
+
+        for_each_message(&recording, end_anywhere);
+        free(recording.file);
+    }
 }
 
 /* A link with one attribute, as it is read. */
