@@ -2,12 +2,14 @@
 #include "cli/engine_docker.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "cli/engine_process.h"
 #include "hook/document.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -18,7 +20,8 @@
 
 enum {
     ANSWER_MAX = 16 * 1024 * 1024, /* bytes; /info of a busy host has some ten thousand */
-    ANSWER_SECONDS = 10,           /* dockerd answers /info late while it starts containers */
+    ANSWER_STEP = 64 * 1024,
+    ANSWER_MS = 10 * 1000, /* dockerd answers /info late while it starts containers */
 };
 
 static const char *const PID_FILES[] = {"/run/docker.pid", "/var/run/docker.pid",
@@ -138,46 +141,89 @@ int engine_docker_sees(const struct engine_docker *docker, const char *path, str
     return error_advise(err, "use a Docker of the distribution or of docker.com, not a snap");
 }
 
-static int connect_to(const char *path, int *ret_fd, struct error *err)
+static int connect_to(const char *path, int milliseconds, int *ret_fd, struct error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+    struct timeval limit = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
     cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (strlen(path) >= sizeof(address.sun_path))
         return error_set(err, ENAMETOOLONG, "connect to dockerd at %s", path);
     memcpy(address.sun_path, path, strlen(path) + 1);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
         connect(fd, (const void *)&address, sizeof(address)) < 0)
         return error_set(err, errno, "connect to dockerd at %s", path);
     *ret_fd = take_fd(&fd);
     return 0;
 }
 
-int engine_docker_info(const char *socket_path, json_t **ret, struct error *err)
+/* Reads to the end of the connection. *ret_text ends with NUL. */
+static int read_answer(int fd, int64_t end, char **ret_text, size_t *ret_length, struct error *err)
 {
-    /* HTTP/1.0: the answer ends with the connection, and comes in one piece. */
-    static const char REQUEST[] = "GET /info HTTP/1.0\r\nHost: docker\r\n\r\n";
+    cleanup_free char *text = NULL;
+    size_t length = 0;
+    ssize_t n = 1;
+
+    while (n > 0) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        int64_t left = end - clock_milliseconds();
+        char *grown = realloc(text, length + ANSWER_STEP + 1);
+
+        if (grown == NULL)
+            return error_set(err, ENOMEM, "read the answer of dockerd");
+        text = grown;
+        if (length > ANSWER_MAX)
+            return error_set(err, EFBIG, "read the answer of dockerd");
+        if (left <= 0 || poll(&wait, 1, (int)left) <= 0)
+            return error_set(err, ETIMEDOUT, "read the answer of dockerd");
+        n = recv(fd, text + length, ANSWER_STEP, MSG_DONTWAIT);
+        if (n < 0)
+            return error_set(err, errno, "read the answer of dockerd");
+        length += (size_t)n;
+    }
+    text[length] = '\0';
+    *ret_text = take_pointer(text);
+    *ret_length = length;
+    return 0;
+}
+
+int engine_docker_get(const char *socket_path, const char *path, int milliseconds, char **ret_body,
+                      size_t *ret_length, struct error *err)
+{
     cleanup_free char *answer = NULL;
     cleanup_close int fd = -1;
+    int64_t end = clock_milliseconds() + milliseconds;
+    char request[128];
     const char *body = NULL;
     size_t length = 0;
-    int result = connect_to(socket_path, &fd, err);
+    int result = connect_to(socket_path, milliseconds, &fd, err);
 
-    if (result == 0)
-        result = file_write_all(fd, REQUEST, strlen(REQUEST));
-    if (result == 0)
-        result = file_read_fd(fd, "the answer of dockerd", ANSWER_MAX, &answer, &length, err);
-    else if (fd >= 0)
-        error_set(err, -result, "ask dockerd at %s", socket_path);
+    if (result < 0)
+        return result;
+    /* HTTP/1.0: the answer ends with the connection, and comes in one piece. */
+    snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: docker\r\n\r\n", path);
+    if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
+        return error_set(err, errno, "ask dockerd at %s", socket_path);
+    result = read_answer(fd, end, &answer, &length, err);
     if (result < 0)
         return result;
     body = strstr(answer, "\r\n\r\n");
     if (sscanf(answer, "HTTP/1.%*1d %d", &result) != 1 || result != 200 || body == NULL)
-        return error_set(err, 0, "dockerd at %s does not answer GET /info", socket_path);
+        return error_set(err, 0, "dockerd at %s does not answer GET %s", socket_path, path);
     body += strlen("\r\n\r\n");
-    return document_parse(body, length - (size_t)(body - answer), "the answer of dockerd", ret, err);
+    *ret_length = length - (size_t)(body - answer);
+    memmove(answer, body, *ret_length + 1);
+    *ret_body = take_pointer(answer);
+    return 0;
+}
+
+int engine_docker_info(const char *socket_path, json_t **ret, struct error *err)
+{
+    cleanup_free char *body = NULL;
+    size_t length = 0;
+    int result = engine_docker_get(socket_path, "/info", ANSWER_MS, &body, &length, err);
+
+    return result < 0 ? result : document_parse(body, length, "the answer of dockerd", ret, err);
 }
 
 int engine_docker_reload(const struct engine_docker *docker, struct error *err)

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct engine_docker {
@@ -28,6 +29,11 @@ int engine_docker_find(const char *pid_file, struct engine_docker *ret, struct e
 
 /* Fails if the program `path` is not the same file where dockerd looks: a snap's has a root of its own. */
 int engine_docker_sees(const struct engine_docker *docker, const char *path, struct error *err);
+
+/* Asks the daemon at the Unix socket for GET `path` and waits for so many milliseconds in all. *ret_body is
+ * for the caller to free. */
+int engine_docker_get(const char *socket, const char *path, int milliseconds, char **ret_body,
+                      size_t *ret_length, struct error *err);
 
 /* Asks the daemon at the Unix socket for GET /info. *ret is a new reference. */
 int engine_docker_info(const char *socket, json_t **ret, struct error *err);

@@ -35,13 +35,14 @@ static const char USAGE[] =
     "made; a packet with a forged source is dropped before that, and counted for itself.\n"
     "\n"
     "show --json: {network, policy, subnet, proxy: {address, port, at, up}, refused: {packets, bytes},\n"
-    "  forged, members: [{address, role, id, link, host, up, pid, uptime, sent: {packets, bytes}, received,\n"
+    "  forged, members: [{address, role, id, name, link, host, up, pid, uptime, sent: {packets, bytes}, "
+    "received,\n"
     "    refused}],\n"
     "  roles: [{name, first, last, up, proxy, reach: [{role, port}], hosts: [{name, subdomains, port}],\n"
     "    published: [{address, port, member_port}]}], problems: [{kind, text}]}\n"
     "list --json: [{network, up, policy, subnet, members, problems}]\n"
     "  policy is \"in force\", \"not in force\" (the network is not up), \"changed\" (not reloaded),\n"
-    "  \"gone\" or \"broken\"; uptime is in seconds; subnet, proxy, pid and uptime are null where unknown.\n";
+    "  \"gone\" or \"broken\"; uptime is in seconds; what is not known is null.\n";
 
 /* Loads the policy and calls one of the functions that take it and the host's namespace. */
 static int with_policy(const char *network,

@@ -10,15 +10,15 @@ static json_t *make_member(const struct hub_member *member, const struct tenant 
     const bool live = tenant->use == USE_LIVE;
     char address[16];
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
-                     "address", policy_format_address(member->address, address), "role", member->role, "id",
-                     member->id, "link", member->link, "host", member->host, "up", member->up, "pid",
-                     live ? json_integer(tenant->pid) : json_null(), "uptime",
-                     live ? json_integer((json_int_t)tenant->seconds) : json_null(), "sent", "packets",
-                     (json_int_t)member->sent_packets, "bytes", (json_int_t)member->sent_bytes, "received",
-                     "packets", (json_int_t)member->received_packets, "bytes",
-                     (json_int_t)member->received_bytes, "refused", "packets",
-                     (json_int_t)more->refused_packets, "bytes", (json_int_t)more->refused_bytes);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s?, s:s, s:b, s:b, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}", "address",
+        policy_format_address(member->address, address), "role", member->role, "id", member->id, "name",
+        more->name[0] != '\0' ? more->name : NULL, "link", member->link, "host", member->host, "up",
+        member->up, "pid", live ? json_integer(tenant->pid) : json_null(), "uptime",
+        live ? json_integer((json_int_t)tenant->seconds) : json_null(), "sent", "packets",
+        (json_int_t)member->sent_packets, "bytes", (json_int_t)member->sent_bytes, "received", "packets",
+        (json_int_t)member->received_packets, "bytes", (json_int_t)member->received_bytes, "refused",
+        "packets", (json_int_t)more->refused_packets, "bytes", (json_int_t)more->refused_bytes);
 }
 
 static json_t *make_members(const struct network_view *view)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A network on paper: for a person at 3 a.m. (plain columns, under 100 characters, no colour), for a program
+ * A network on paper: for a person at 3 a.m. (plain columns, under 100 characters where containers have no
+ * names, no colour), for a program
  * (JSON, whose keys stay), for graphviz. */
 #pragma once
 

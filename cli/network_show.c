@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "cli/container_names.h"
 #include "cli/network_print.h"
 #include "cli/network_view.h"
 #include "cli/verb.h"
@@ -39,6 +40,25 @@ static int print(const struct network_view *view, enum network_format format, st
     return verb_flush_output(err);
 }
 
+/* Engines are only asked where somebody can have a name. */
+static void name_members(struct network_view *view)
+{
+    cleanup_container_names struct container_names names = {.list = NULL};
+    bool asked = false;
+
+    for (size_t i = 0; i < view->count; i++) {
+        const char *name = NULL;
+
+        if (!container_names_id(view->members[i].id))
+            continue;
+        if (!asked)
+            container_names_read(&names);
+        asked = true;
+        name = container_names_find(&names, view->members[i].id);
+        snprintf(view->more[i].name, sizeof(view->more[i].name), "%s", name != NULL ? name : "");
+    }
+}
+
 int network_show(const char *network, enum network_format format, struct error *err)
 {
     cleanup_network_view struct network_view view = {.up = false};
@@ -54,6 +74,8 @@ int network_show(const char *network, enum network_format format, struct error *
         return error_advise(
             err, "run `sallyport network up %s`, or `sallyport network list` to see which are", network);
     }
+    if (format != NETWORK_DOT)
+        name_members(&view);
     return print(&view, format, err);
 }
 

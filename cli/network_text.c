@@ -120,6 +120,7 @@ static const char *status(const struct hub_member *member, const struct tenant *
 struct widths {
     int address;
     int role;
+    bool names; /* there are any */
 };
 
 static struct widths measure(const struct network_view *view)
@@ -133,6 +134,7 @@ static struct widths measure(const struct network_view *view)
 
         widths.address = length > widths.address ? length : widths.address;
         widths.role = label > widths.role ? label : widths.role;
+        widths.names = widths.names || view->more[i].name[0] != '\0';
     }
     return widths;
 }
@@ -143,7 +145,7 @@ static void print_member(const struct network_view *view, size_t i, const struct
     char address[16];
     char amounts[6][NETWORK_AMOUNT_SIZE];
 
-    fprintf(out, "%-*s %-*s %-12.12s %-7s %8s %5s %8s %5s %7s\n", widths->address,
+    fprintf(out, "%-*s %-*s %-12.12s %-7s %8s %5s %8s %5s %7s%s%s\n", widths->address,
             policy_format_address(member->address, address), widths->role, member_label(member),
             member->host || member->id[0] == '\0' ? "-" : member->id,
             status(member, &view->tenants[i], amounts[0]),
@@ -151,15 +153,17 @@ static void print_member(const struct network_view *view, size_t i, const struct
             network_format_count(member->sent_packets, amounts[2]),
             network_format_bytes(member->received_bytes, amounts[3]),
             network_format_count(member->received_packets, amounts[4]),
-            network_format_count(view->more[i].refused_packets, amounts[5]));
+            network_format_count(view->more[i].refused_packets, amounts[5]), widths->names ? " " : "",
+            widths->names && view->more[i].name[0] == '\0' ? "-" : view->more[i].name);
 }
 
 static void print_members(const struct network_view *view, FILE *out)
 {
     const struct widths widths = measure(view);
 
-    fprintf(out, "%-*s %-*s %-12s %-7s %8s %5s %8s %5s %7s\n", widths.address, "ADDRESS", widths.role, "ROLE",
-            "CONTAINER", "UP", "SENT", "PKTS", "RECEIVED", "PKTS", "REFUSED");
+    fprintf(out, "%-*s %-*s %-12s %-7s %8s %5s %8s %5s %7s%s\n", widths.address, "ADDRESS", widths.role,
+            "ROLE", "CONTAINER", "UP", "SENT", "PKTS", "RECEIVED", "PKTS", "REFUSED",
+            widths.names ? " NAME" : "");
     for (size_t i = 0; i < view->count; i++)
         print_member(view, i, &widths, out);
 }

@@ -3,10 +3,12 @@
  * A network as it is now: the kernel's members and counters, the policy file, and where the two differ. Read
  * once, printed in different ways (cli/network_print.h).
  *
- * Invariant: nothing here comes from a container. Its id was checked when it was attached. */
+ * Invariant: nothing here comes from a container. Its id was checked when it was attached, its name is its
+ * engine's. */
 #pragma once
 
 #include "base/error.h"
+#include "cli/container_names.h"
 #include "netns/finding.h"
 #include "netns/hub.h"
 #include "netns/tenants.h"
@@ -24,8 +26,9 @@ enum policy_standing {
     POLICY_BROKEN,
 };
 
-struct network_member {       /* what the hub counted of the member at the same place in the list */
-    uint64_t refused_packets; /* since it was attached; of the host since the hub was made */
+struct network_member {             /* more of the member at the same place in the list */
+    char name[CONTAINER_NAME_SIZE]; /* its engine's; empty: not known, or not asked for */
+    uint64_t refused_packets;       /* since it was attached; of the host since the hub was made */
     uint64_t refused_bytes;
 };
 
@@ -45,8 +48,9 @@ struct network_view {
     struct findings findings; /* what is not as it should be */
 };
 
-/* Reads it. A network that is not up is not an error here, and neither is a policy file that cannot be read:
- * both are part of the answer. `network` is a valid name. *ret is for network_view_free. */
+/* Reads it, but for the names. A network that is not up is not an error here, and neither is a policy file
+ * that cannot be read: both are part of the answer. `network` is a valid name. *ret is for network_view_free.
+ */
 int network_view_read(const char *network, int host_netns, struct network_view *ret, struct error *err);
 
 void network_view_free(struct network_view *view);

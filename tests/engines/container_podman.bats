@@ -64,6 +64,13 @@ teardown()
     says gateway
 }
 
+@test "network show has the names that Podman gave" {
+    keep shown
+    run "$SALLYPORT" network show "$NETWORK"
+    grep -q "^10.209.0.* $(cut -c -12 "$WORK/shown.log") .* shown$" <<<"$output" || fail "$output"
+    grep -q '(host) .* -$' <<<"$output" || fail "$output"
+}
+
 @test "exec is as confined as the container, but for the proxy's environment" {
     keep agent --cap-add NET_RAW,NET_ADMIN
     run podman exec agent sh -c "export HTTPS_PROXY=http://$PROXY:3128; $(attempts 201)"

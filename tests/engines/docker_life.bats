@@ -41,13 +41,26 @@ is_sealed()
     members | grep -qx "$(id_of "$1")"
 }
 
-@test "network show names members by Docker's whole id" {
+# name_of ID: what network show calls it.
+name_of()
+{
+    "$SALLYPORT" network show "$NETWORK" --json | jq -r --arg id "$1" '.members[] | select(.id == $id).name'
+}
+
+@test "network show names members by Docker's whole id, and by the name that Docker gave; without an answer by none" {
     sealed_sleeper shown
     id=$(id_of shown)
     [ ${#id} -eq 64 ]
     members | grep -qx "$id"
-    "$SALLYPORT" network show "$NETWORK" | grep -q "${id:0:12}"
-    docker rm --force shown
+    "$SALLYPORT" network show "$NETWORK" | grep -q "${id:0:12} .* shown$"
+    [[ $(name_of "$id") == shown ]]
+    kill -STOP "$(<"$DOCKER_PID_FILE")"
+    run name_of "$id"
+    kill -CONT "$(<"$DOCKER_PID_FILE")"
+    [[ $status -eq 0 && $output == null ]] || fail "$output"
+    docker rename shown renamed
+    [[ $(name_of "$id") == renamed ]]
+    docker rm --force renamed
     eventually member_gone "$id"
 }
 

@@ -65,13 +65,13 @@ named()
     jq -e --arg address "$(address_of spt-show-agent)" --argjson pid "$(<"$WORK/spt-show-agent.pid")" '
         keys == ["forged", "members", "network", "policy", "problems", "proxy", "refused", "roles", "subnet"] and
         (.members | length) == 3 and
-        ([.members[] | keys] | unique) == [["address", "host", "id", "link", "pid", "received", "refused", "role",
-            "sent", "up", "uptime"]] and
+        ([.members[] | keys] | unique) == [["address", "host", "id", "link", "name", "pid", "received", "refused",
+            "role", "sent", "up", "uptime"]] and
         ([.roles[] | keys] | unique) == [["first", "hosts", "last", "name", "proxy", "published", "reach", "up"]] and
         .forged == 0 and .subnet == "10.209.0.0/24" and .problems == [] and
         .proxy == {address: "10.209.0.2", port: 3128, at: "host", up: true} and
         (.members[] | select(.id == "spt-show-agent") |
-            .role == "agent" and .address == $address and .pid == $pid and .uptime >= 0 and .uptime < 3600) and
+            .role == "agent" and .name == null and .address == $address and .pid == $pid and .uptime >= 0 and .uptime < 3600) and
         (.members[] | select(.host) | .pid == null and .uptime == null) and
         (.roles[] | select(.name == "agent") | .reach == [{role: "gateway", port: 8642}] and .up == 1 and .proxy and
             .hosts[0] == {name: "api.openai.com", subdomains: false, port: 443}) and
