@@ -16,6 +16,16 @@ enum {
     IPV6_HEADER = 40,
 };
 
+/* One that is sent again, or a packet of the same attempt without its marker, is not told twice. */
+static bool is_known(struct verify_offender *known, const struct verify_offender *one)
+{
+    if (strcmp(known->text, one->text) != 0)
+        return false;
+    if (known->attempt == VERIFY_NO_ATTEMPT)
+        known->attempt = one->attempt;
+    return one->attempt == VERIFY_NO_ATTEMPT || one->attempt == known->attempt;
+}
+
 void verify_offenders_add(struct verify_offenders *offenders, unsigned attempt, const char *format, ...)
 {
     struct verify_offender one = {.attempt = attempt};
@@ -26,11 +36,8 @@ void verify_offenders_add(struct verify_offenders *offenders, unsigned attempt, 
     va_end(arguments);
     offenders->count++;
     for (size_t i = 0; i < offenders->told; i++)
-        if (strcmp(offenders->first[i].text, one.text) == 0) {
-            if (offenders->first[i].attempt == VERIFY_NO_ATTEMPT)
-                offenders->first[i].attempt = attempt;
+        if (is_known(&offenders->first[i], &one))
             return;
-        }
     if (offenders->told < VERIFY_OFFENDERS_MAX)
         offenders->first[offenders->told++] = one;
 }

@@ -37,8 +37,7 @@ struct verify_offenders {
     uint64_t count;
     struct verify_offender {
         char text[VERIFY_OFFENDER_SIZE];
-        unsigned
-            attempt; /* number of the probe's line that it came from, from 1; VERIFY_NO_ATTEMPT: unknown */
+        unsigned attempt; /* number of the line that tells of it, from 1; or VERIFY_NO_ATTEMPT */
     } first[VERIFY_OFFENDERS_MAX];
     size_t told;
 };

@@ -168,6 +168,23 @@ END
     tells out-of-hub 'TCP 192\.0\.2\.7 -> 10\.209\.0\.3:22, with a forged source'
 }
 
+@test "the uplink's rules keep from the host what the hub lets pass" {
+    local port
+    hub nft insert rule inet sallyport forward accept
+    verify --only arrivals
+    [[ $status -eq 1 && $(at_fault) == leak:out-of-hub ]] || fail "$status: $(at_fault)"
+    tells out-of-hub "TCP 10\.209\.0\.[0-9]+ -> ${HOST//./\\.}:[0-9]+"
+    nft delete table inet "sallyport-$NETWORK"
+    verify --only arrivals
+    "$SALLYPORT" network reload "$NETWORK"
+    port=$(detail on-host | sed -n 's/.*arrivals tcp-[0-9.]*-\([0-9]*\)).*/\1/p')
+    [[ $status -eq 1 && $(at_fault) == "leak:on-host leak:out-of-hub leak:tcp-$HOST-$port leak:tcp-$PROXY-$port" ]] ||
+        fail "$status: $(at_fault)"
+    tells on-host "TCP from 10\.209\.0\.[0-9]+ at port $port of this host \(arrivals tcp-${HOST//./\\.}-$port\)"
+    verify --only arrivals
+    [[ $status -eq 0 ]] || fail "$(at_fault)"
+}
+
 @test "a link past the hub is a leak at the host's own sockets" {
     ip address add 192.0.2.1/32 dev spt-wan
     intrude <<'END'
