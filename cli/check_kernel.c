@@ -44,8 +44,9 @@ static int try_settings(void *data, struct error *err)
     int result = new_namespace(err);
 
     (void)data;
-    if (result == 0)
-        result = namespace_sysctl("net/ipv4/ip_forward", "1", err);
+    if (result < 0)
+        return advise(result, "network namespaces (CONFIG_NET_NS)", err);
+    result = namespace_sysctl("net/ipv4/ip_forward", "1", err);
     return result < 0 ? error_advise(err, "/proc/sys must be writable: `mount -o remount,bind,rw /proc/sys`")
                       : 0;
 }
@@ -100,6 +101,8 @@ static int try_log(void *data, struct error *err)
         result = netlink_open(NETLINK_NETFILTER, &nf, err);
     if (result == 0)
         result = nflog_bind(nf, err);
+    if (result == -EBUSY) /* nobody reads in a new namespace: a capability is missing (netns/nflog.h) */
+        result = error_set(err, EPERM, "become a reader of a log");
     return advise(result, "the module nfnetlink_log (CONFIG_NETFILTER_NETLINK_LOG): `modprobe nfnetlink_log`",
                   err);
 }

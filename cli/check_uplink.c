@@ -59,16 +59,19 @@ static struct sockaddr_in address_of(uint32_t address, uint16_t port)
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(address), .sin_port = htons(port)};
 }
 
-/* From the namespace that the thread is in. Returns an enum answer. */
+/* From the namespace that the thread is in. Returns an enum answer. The connection ends with a reset: the
+ * proxy's farewell would come when the member is gone, and stand in the log as refused. */
 static int try_connect(const struct trial *trial, uint32_t from, struct error *err)
 {
     const struct policy *policy = trial->policy;
     const struct sockaddr_in source = address_of(from, 0);
     const struct sockaddr_in proxy = address_of(policy->proxy_address, policy->proxy_port);
     const struct timeval limit = {.tv_sec = trial->wait_ms / 1000, .tv_usec = trial->wait_ms % 1000 * 1000};
+    const struct linger reset = {.l_onoff = 1};
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0 ||
         bind(fd, (const void *)&source, sizeof(source)) < 0)
         return error_set(err, errno, "make a connection to try");
     if (connect(fd, (const void *)&proxy, sizeof(proxy)) == 0)

@@ -301,6 +301,8 @@ PYTHON
     follow "squid of"
     internet_poll 20 squid_listens
     check ok "squid of"
+    [[ $(line "members of" level) == ok ]]
+    "$SALLYPORT" network show "$NETWORK" | grep "^refused by the hub: 0 packets" # nothing in its log
     [[ ! -s $WORK/internet/queries ]] || ! grep sallyport-check "$WORK/internet/queries"
 }
 
@@ -414,7 +416,7 @@ eaten()
     says "of ip late guests"
     follow "members of"
     check ok "members of"
-    ! nft list tables | grep sallyport
+    run ! grep sallyport <(nft list tables)
 }
 
 @test "firewall: ufw and firewalld are told in their own words, and their own tables only" {
@@ -458,6 +460,17 @@ eaten()
     "$SALLYPORT" network up "$NETWORK" # waits for the trial's end
     wait "$pid" || true
     check ok "network $NETWORK"
+    "$SALLYPORT" network down "$NETWORK"
+    # What a kill leaves is the next network's to use and to take away.
+    "$SALLYPORT" check >/dev/null 3>&- &
+    pid=$!
+    eventually ip link show "$UPLINK"
+    kill -KILL "$(pgrep -P "$pid")" "$pid"
+    wait "$pid" || true
+    "$SALLYPORT" network up "$NETWORK"
+    check ok "network $NETWORK"
+    "$SALLYPORT" network down "$NETWORK"
+    assert_nothing_left
 }
 
 @test "firewall: a subnet that the host has a route to" {
