@@ -137,13 +137,9 @@ static json_t *make_proxy(const struct network_view *view)
 
 json_t *network_json_summary(const struct network_view *view)
 {
-    size_t members = 0;
-
-    for (size_t i = 0; i < view->count; i++)
-        members += !view->members[i].host;
     return json_pack("{s:s, s:b, s:s, s:o, s:I, s:o}", "network", view->network, "up", view->up, "policy",
                      network_standing_text(view->standing), "subnet", make_subnet(view), "members",
-                     (json_int_t)members, "problems", make_problems(&view->findings));
+                     (json_int_t)network_view_members(view), "problems", make_problems(&view->findings));
 }
 
 json_t *network_json(const struct network_view *view)

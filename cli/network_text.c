@@ -96,11 +96,13 @@ static void print_heading(const struct network_view *view, FILE *out)
         fprintf(out, "; subnet %s/%u, proxy %s:%u at %s", policy_format_address(policy->subnet, subnet),
                 policy->prefix, policy_format_address(policy->proxy_address, proxy), policy->proxy_port,
                 policy->proxy_at == POLICY_PROXY_AT_HOST ? "the host" : "a member");
-    fprintf(out, "\nrefused by the hub: %" PRIu64 " packets, %s", view->refused_packets,
-            network_format_bytes(view->refused_bytes, bytes));
+    fprintf(out, "\nmembers: %zu; refused by the hub: %" PRIu64 " packets, %s", network_view_members(view),
+            view->refused_packets, network_format_bytes(view->refused_bytes, bytes));
     print_most_refused(view, out);
     if (view->forged_packets > 0)
         fprintf(out, "; forged sources dropped: %" PRIu64, view->forged_packets);
+    if (view->findings.count > 0)
+        fprintf(out, "\nproblems: %zu, at the end", view->findings.count + view->findings.left_out);
     fputs("\n\n", out);
 }
 
@@ -295,14 +297,12 @@ void network_print_list_heading(FILE *out)
 void network_print_list_line(const struct network_view *view, FILE *out)
 {
     char subnet[24] = "-";
-    size_t members = 0;
 
     if (view->has_policy) {
         policy_format_address(view->policy.subnet, subnet);
         snprintf(subnet + strlen(subnet), sizeof(subnet) - strlen(subnet), "/%u", view->policy.prefix);
     }
-    for (size_t i = 0; i < view->count; i++)
-        members += !view->members[i].host;
-    fprintf(out, "%-12s %-4s %8zu  %-18s %-13s %zu\n", view->network, view->up ? "yes" : "no", members,
-            subnet, network_standing_text(view->standing), view->findings.count + view->findings.left_out);
+    fprintf(out, "%-12s %-4s %8zu  %-18s %-13s %zu\n", view->network, view->up ? "yes" : "no",
+            network_view_members(view), subnet, network_standing_text(view->standing),
+            view->findings.count + view->findings.left_out);
 }

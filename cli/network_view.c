@@ -31,6 +31,15 @@ void network_view_free(struct network_view *view)
     free(view->more);
 }
 
+size_t network_view_members(const struct network_view *view)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < view->count; i++)
+        count += !view->members[i].host;
+    return count;
+}
+
 size_t network_view_members_of(const struct network_view *view, const char *role)
 {
     size_t count = 0;

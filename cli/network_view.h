@@ -59,6 +59,9 @@ void network_view_free(struct network_view *view);
 /* "in force", "not in force", "changed", "gone", "broken". */
 const char *network_standing_text(enum policy_standing standing);
 
+/* How many members there are; the host is none. */
+size_t network_view_members(const struct network_view *view);
+
 /* How many members of the role have their link up. */
 size_t network_view_members_of(const struct network_view *view, const char *role);
 
