@@ -74,6 +74,9 @@ int install_containerd_in_force(const struct install_request *request, struct er
 int install_docker_is_loaded(const struct install_request *request, bool *ret, struct error *err);
 int install_containerd_is_loaded(const struct install_request *request, bool *ret, struct error *err);
 
+/* Whether Sallyport's hook is in a directory that Podman reads. */
+int install_podman_has_hook(bool *ret, struct error *err);
+
 /* Adds the role unless it is there. Fails if its runtime's name is another role's already ("a-b" of "c" and
  * "b-c" of "a" make one name), and when there are too many. */
 int install_roles_add(struct install_roles *roles, const char *network, const char *role, struct error *err);

@@ -272,3 +272,22 @@ int install_podman_in_force(const struct install_request *request, struct error 
         puts("in force for every container that `podman run` and `podman create` make from now on");
     return 0;
 }
+
+int install_podman_has_hook(bool *ret, struct error *err)
+{
+    static const char *const NAMES[] = {HOOK_NAME, MANDATORY_NAME};
+    static struct plan plan;
+    char path[PATH_MAX + 32];
+    int result = find_hooks_directory(&plan, err);
+
+    if (result < 0)
+        return result;
+    *ret = false;
+    for (size_t i = 0; i < array_size(NAMES); i++) {
+        snprintf(path, sizeof(path), "%s/%s", plan.hooks, NAMES[i]);
+        *ret = *ret || access(path, F_OK) == 0;
+        snprintf(path, sizeof(path), "%s/%s", HOOKS_USR, NAMES[i]);
+        *ret = *ret || access(path, F_OK) == 0;
+    }
+    return 0;
+}

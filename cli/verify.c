@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/verb.h"
+#include "cli/verify_address.h"
 #include "cli/verify_arrivals.h"
 #include "cli/verify_container.h"
 #include "cli/verify_lines.h"
@@ -23,7 +24,7 @@
 #include <string.h>
 
 static const char USAGE[] =
-    "Usage: sallyport verify [--network NETWORK] [--role ROLE] [--engine runc|crun] [--only GROUP]...\n"
+    "Usage: sallyport verify [--network NETWORK] [--role ROLE] [--engine ENGINE] [--only GROUP]...\n"
     "                        [--far ADDRESS]... [--inward HOST[:PORT]] [--json]\n"
     "\n"
     "Starts a throw-away container in the role, tries every known way out of it and every path that the "
@@ -47,7 +48,11 @@ static const char USAGE[] =
     "\n"
     "  --network NETWORK     the network (default: `default`)\n"
     "  --role ROLE           the role (default: `agent`); one with a single address must not be running\n"
-    "  --engine ENGINE       runc or crun (default: the one that sallyport-runtime takes)\n"
+    "  --engine ENGINE       docker or podman: as their users start containers, with the runtime or hook "
+    "that\n"
+    "                        `sallyport install` made; runc or crun: with a bundle (default: the one of "
+    "these two\n"
+    "                        that sallyport-runtime takes)\n"
     "  --only GROUP          only this group of attempts, may be repeated: plain, ipv6, raw, abi, uring,\n"
     "                        namespaces, capabilities, bpf, netlink, dns, metadata, host, members, surfaces, "
     "proxy,\n"
@@ -134,8 +139,6 @@ static int parse(int argc, char **argv, struct options *ret)
     }
     if (optind != argc)
         return verb_usage("verify", "`%s` is one word too many", argv[optind]);
-    if (ret->cgroup_parent[0] != '\0' && ret->cgroup_parent[0] != '/')
-        return verb_usage("verify", "--cgroup-parent must begin with a slash");
     return 0;
 }
 
@@ -156,7 +159,7 @@ static int run_container(const struct options *options, const struct verify_targ
 {
     const struct verify_watch watch = {arrivals->wake, verify_arrivals_take, arrivals};
     const char *words[2 * 32 + VERIFY_TARGETS_MAX + 1] = {NULL};
-    struct error ignored;
+    struct error left = {0};
     bool terminal = isatty(STDERR_FILENO) == 1;
     size_t count = 0;
     int removed = 0;
@@ -169,14 +172,16 @@ static int run_container(const struct options *options, const struct verify_targ
         }
     for (size_t i = 0; i < targets->arguments.count; i++)
         words[count++] = targets->arguments.texts[i];
-    result = verify_container_make(container, &options->pin, words, err);
+    result = verify_container_make(container, words, err);
     if (result == 0)
         result = verify_container_run(container, lines, terminal ? show_progress : NULL, &watch, err);
     if (terminal)
         fputs("\r                    \r", stderr);
     if (result == 0)
         result = verify_arrivals_end(arrivals, lines, err);
-    removed = verify_container_remove(container, result == 0 ? err : &ignored);
+    removed = verify_container_remove(container, result == 0 ? err : &left);
+    if (result < 0 && removed < 0)
+        error_advise(err, "%s", left.text);
     return result < 0 ? result : removed;
 }
 
@@ -224,16 +229,18 @@ static int try_all(const struct options *options, const struct verify_view *view
 static int verify(const struct options *options, const struct policy *policy, const struct policy_role *role,
                   struct error *err)
 {
-    struct verify_container container = {.cgroup_parent = options->cgroup_parent};
+    static struct verify_container container;
     struct verify_arrivals arrivals;
     struct verify_lines lines = {.wanted = options->wanted};
     struct verify_targets targets = {0};
     struct verify_view view = {
         .policy = policy, .role = role, .lines = &lines, .left_out = &targets.left_out};
-    cleanup_close int own = namespace_open_own(err);
+    int result =
+        verify_container_find(options->engine, &options->pin, role, options->cgroup_parent, &container, err);
+    cleanup_close int own = result < 0 ? result : namespace_open_own(err);
     cleanup_close int hub = own < 0 ? own : network_ensure(policy, own, err);
-    int result = hub < 0 ? hub : verify_container_engine(options->engine, container.runtime, err);
 
+    result = hub < 0 ? hub : verify_address_check(policy, role, hub, err);
     verify_arrivals_init(&arrivals);
     if (result == 0)
         result = verify_arrivals_open(&arrivals, policy, hub, own, container.id, err);
@@ -241,7 +248,8 @@ static int verify(const struct options *options, const struct policy *policy, co
         result = try_all(options, &view, hub, &container, &arrivals, &targets, err);
     verify_arrivals_close(&arrivals);
     if (result == 0) {
-        view.engine = strrchr(container.runtime, '/') + 1;
+        view.engine = container.engine_name;
+        view.way = container.way;
         result = conclude(&view, options->json, err);
     }
     verify_targets_free(&targets);
@@ -278,14 +286,11 @@ int verb_verify(int argc, char **argv, struct error *err)
     struct options options = {.pin = {POLICY_DEFAULT_NETWORK, POLICY_DEFAULT_ROLE}, .cgroup_parent = ""};
     const struct policy_role *role = NULL;
     struct policy policy;
-    char runtime[PATH_MAX];
     int result = parse(argc, argv, &options);
 
     if (result != 0)
         return result < 0 ? result : 0;
     result = selection_check_pin(&options.pin, err);
-    if (result == 0 && options.engine != NULL)
-        result = verify_container_engine(options.engine, runtime, err);
     if (result == 0)
         result = selection_load(&options.pin, &options.pin, &policy, &role, err);
     if (result < 0)

@@ -34,7 +34,7 @@ void verify_arrivals_init(struct verify_arrivals *arrivals);
 int verify_arrivals_open(struct verify_arrivals *arrivals, const struct policy *policy, int hub, int own,
                          const char *id, struct error *err);
 
-/* Takes what has arrived, as struct verify_watch (cli/verify_container.h) wants it. */
+/* Takes what has arrived, as struct verify_watch (cli/verify_command.h) wants it. */
 int verify_arrivals_take(void *arrivals, struct error *err);
 
 /* The container is gone: takes the rest, and adds the lines of the group behind the probe's. */

@@ -2,16 +2,10 @@
 #include "cli/verify_container.h"
 
 #include "base/cleanup.h"
-#include "base/file.h"
-#include "base/json.h"
 #include "base/program.h"
-#include "hook/bundle.h"
-#include "hook/config.h"
-#include "hook/document.h"
-#include "hook/runtime_path.h"
+#include "cli/verify_engine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdint.h>
@@ -22,55 +16,27 @@
 
 #define RUN_DIRECTORY "/run/sallyport"
 
-/* What Docker gives a container that nobody asked anything for, NET_RAW included: the edit has to take it
- * away. The probe is mounted, not copied: /run is noexec on some systems. */
-static const char CONFIG[] =
-    "{'ociVersion':'1.0.2',"
-    "'process':{'user':{'uid':0,'gid':0},'cwd':'/','noNewPrivileges':false,"
-    "'env':['PATH=/usr/sbin:/usr/bin:/sbin:/bin']},"
-    "'root':{'path':'rootfs','readonly':true},'hostname':'verify','mounts':["
-    "{'destination':'/proc','type':'proc','source':'proc','options':['nosuid','noexec','nodev']},"
-    "{'destination':'/dev','type':'tmpfs','source':'tmpfs',"
-    "'options':['nosuid','strictatime','mode=755','size=65536k']},"
-    "{'destination':'/dev/pts','type':'devpts','source':'devpts',"
-    "'options':['nosuid','noexec','newinstance','ptmxmode=0666','mode=0620','gid=5']},"
-    "{'destination':'/sys','type':'sysfs','source':'sysfs','options':['nosuid','noexec','nodev','ro']},"
-    "{'destination':'/tmp','type':'tmpfs','source':'tmpfs','options':['nosuid','nodev','size=65536k']}],"
-    "'linux':{'namespaces':[{'type':'pid'},{'type':'network'},{'type':'ipc'},{'type':'uts'},{'type':'mount'}]"
-    ","
-    "'resources':{'devices':[{'allow':false,'access':'rwm'}],'pids':{'limit':256}},"
-    "'maskedPaths':['/proc/acpi','/proc/kcore','/proc/keys','/proc/latency_stats','/proc/timer_list',"
-    "'/proc/timer_stats','/proc/sched_debug','/proc/scsi','/sys/firmware'],"
-    "'readonlyPaths':['/proc/bus','/proc/fs','/proc/irq','/proc/sys','/proc/sysrq-trigger']}}";
+static const struct verify_engine *const ENGINES[] = {&verify_engine_docker, &verify_engine_podman,
+                                                      &verify_engine_runc, &verify_engine_crun};
 
-static const char *const CAPABILITIES[] = {
-    "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FSETID",      "CAP_FOWNER",           "CAP_MKNOD",
-    "CAP_NET_RAW", "CAP_SETGID",       "CAP_SETUID",      "CAP_SETFCAP",          "CAP_SETPCAP",
-    "CAP_KILL",    "CAP_SYS_CHROOT",   "CAP_AUDIT_WRITE", "CAP_NET_BIND_SERVICE",
-};
-
-int verify_container_engine(const char *engine, char ret_path[PATH_MAX], struct error *err)
+int verify_program_find(const char *name, char ret_path[PATH_MAX], struct error *err)
 {
     static const char *const DIRECTORIES[] = {"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"};
-    char path[64];
 
-    if (engine == NULL)
-        return runtime_path_find(NULL, ret_path, err);
-    if (strcmp(engine, "runc") != 0 && strcmp(engine, "crun") != 0) {
-        error_set(err, 0, "engine `%s` is not one that verify can start containers with", engine);
-        return error_advise(err, "use --engine runc or --engine crun");
-    }
     for (size_t i = 0; i < array_size(DIRECTORIES); i++) {
-        snprintf(path, sizeof(path), "%s/%s", DIRECTORIES[i], engine);
-        if (access(path, F_OK) == 0)
-            return runtime_path_find(path, ret_path, err);
+        char path[64];
+
+        snprintf(path, sizeof(path), "%s/%s", DIRECTORIES[i], name);
+        if (access(path, X_OK) == 0) {
+            strcpy(ret_path, path);
+            return 0;
+        }
     }
-    error_set(err, ENOENT, "engine %s", engine);
-    return error_advise(err, "install it, or use the other one of runc and crun");
+    error_set(err, ENOENT, "engine %s", name);
+    return error_advise(err, "install it, or use another --engine");
 }
 
-/* The probe that was built or installed with this program. */
-static int find_probe(char *ret_path, size_t size, struct error *err)
+int verify_probe_find(char ret_path[PATH_MAX], struct error *err)
 {
     static const char *const PLACES[] = {"probe/probe", "../" SALLYPORT_PROBE};
     char path[PATH_MAX];
@@ -82,7 +48,7 @@ static int find_probe(char *ret_path, size_t size, struct error *err)
         if (result < 0)
             return result;
         found = realpath(path, NULL);
-        if (found != NULL && access(found, X_OK) == 0 && strlen(found) < size) {
+        if (found != NULL && access(found, X_OK) == 0) {
             strcpy(ret_path, found);
             return 0;
         }
@@ -91,9 +57,32 @@ static int find_probe(char *ret_path, size_t size, struct error *err)
     return error_advise(err, "install all of Sallyport again");
 }
 
+int verify_container_find(const char *engine, const struct selection *pin, const struct policy_role *role,
+                          const char *cgroup_parent, struct verify_container *ret, struct error *err)
+{
+    struct verify_container container = {.engine = engine == NULL ? &verify_engine_any : NULL,
+                                         .pin = *pin,
+                                         .cgroup_parent = cgroup_parent,
+                                         .no_network = role->links != POLICY_LINKS_REMOVE};
+    int result = 0;
+
+    for (size_t i = 0; i < array_size(ENGINES) && engine != NULL; i++)
+        if (strcmp(ENGINES[i]->name, engine) == 0)
+            container.engine = ENGINES[i];
+    if (container.engine == NULL) {
+        error_set(err, 0, "engine `%s` is not one that verify can start containers with", engine);
+        return error_advise(err, "use --engine docker, podman, runc or crun");
+    }
+    container.engine_name = container.engine->name;
+    result = container.engine->find(&container, err);
+    if (result == 0)
+        *ret = container;
+    return result;
+}
+
 static int make_directory(struct verify_container *container, struct error *err)
 {
-    char path[128];
+    char path[sizeof(container->directory)];
     uint64_t number = 0;
     struct stat st;
 
@@ -107,98 +96,19 @@ static int make_directory(struct verify_container *container, struct error *err)
     }
     if (getrandom(&number, sizeof(number), 0) != sizeof(number))
         return error_set(err, errno, "choose a name for the container");
-    snprintf(container->id, sizeof(container->id), "verify-%016" PRIx64, number);
-    snprintf(path, sizeof(path), RUN_DIRECTORY "/%s", container->id);
+    snprintf(path, sizeof(path), RUN_DIRECTORY "/verify-%016" PRIx64, number);
     if (mkdir(path, 0700) < 0)
         return error_set(err, errno, "make %s", path);
     strcpy(container->directory, path);
-    snprintf(path, sizeof(path), "%s/rootfs", container->directory);
-    return mkdir(path, 0755) < 0 ? error_set(err, errno, "make %s", path) : 0;
+    snprintf(container->name, sizeof(container->name), "verify-%016" PRIx64, number);
+    return 0;
 }
 
-/* CONFIG is written with ' for ". */
-static json_t *load_config(void)
+int verify_container_make(struct verify_container *container, const char *const words[], struct error *err)
 {
-    char text[sizeof(CONFIG)];
+    int result = make_directory(container, err);
 
-    for (size_t i = 0; i < sizeof(CONFIG); i++)
-        text[i] = CONFIG[i] == '\'' ? '"' : CONFIG[i];
-    return json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-}
-
-static json_t *string_array(const char *const strings[], size_t count)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, json_string(strings[i]));
-    return array;
-}
-
-/* `words` go behind the two that every call of the probe has. */
-static json_t *command(const char *const words[])
-{
-    json_t *array = json_pack("[s, s]", "/probe", "battery");
-
-    for (size_t i = 0; words[i] != NULL; i++)
-        json_array_append_new(array, json_string(words[i]));
-    return array;
-}
-
-/* NULL on lack of memory. */
-static json_t *make_config(const struct verify_container *container, const struct selection *pin,
-                           const char *probe, const char *const words[])
-{
-    cleanup_json json_t *config = load_config();
-    cleanup_json json_t *list = string_array(CAPABILITIES, array_size(CAPABILITIES));
-    json_t *process = json_object_get(config, "process");
-    int failed = 0;
-
-    failed |= json_object_set_new(process, "args", command(words));
-    failed |= json_object_set_new(
-        process, "capabilities",
-        json_pack("{s:O, s:O, s:O}", "bounding", list, "effective", list, "permitted", list));
-    failed |= json_object_set_new(
-        config, "annotations",
-        json_pack("{s:s, s:s}", SELECTION_NETWORK, pin->network, SELECTION_ROLE, pin->role));
-    failed |= json_object_set_new(json_object_get(config, "linux"), "cgroupsPath",
-                                  json_sprintf("%s/%s", container->cgroup_parent, container->id));
-    failed |=
-        json_array_append_new(json_object_get(config, "mounts"),
-                              json_pack("{s:s, s:s, s:s, s:[s, s, s, s]}", "destination", "/probe", "type",
-                                        "bind", "source", probe, "options", "bind", "ro", "nosuid", "nodev"));
-    return failed != 0 ? NULL : take_pointer(config);
-}
-
-static int write_config(const struct verify_container *container, const json_t *config, struct error *err)
-{
-    cleanup_close int directory = open(container->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    cleanup_free char *text = NULL;
-    size_t length = 0;
-    int result = 0;
-
-    if (directory < 0)
-        return error_set(err, errno, "open %s", container->directory);
-    result = document_dump(config, &text, &length, err);
-    return result < 0 ? result : file_replace_at(directory, CONFIG_NAME, text, length, 0600, err);
-}
-
-int verify_container_make(struct verify_container *container, const struct selection *pin,
-                          const char *const words[], struct error *err)
-{
-    cleanup_json json_t *config = NULL;
-    char probe[PATH_MAX];
-    int result = find_probe(probe, sizeof(probe), err);
-
-    if (result == 0)
-        result = make_directory(container, err);
-    if (result < 0)
-        return result;
-    config = make_config(container, pin, probe, words);
-    if (config == NULL)
-        return error_set(err, ENOMEM, "make the container's config.json");
-    result = write_config(container, config, err);
-    return result < 0 ? result : bundle_edit(container->directory, pin, err);
+    return result < 0 ? result : container->engine->make(container, words, err);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
@@ -209,13 +119,25 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-int verify_container_remove(const struct verify_container *container, struct error *err)
+static int remove_directory(const struct verify_container *container, struct error *err)
 {
-    if (container->directory[0] == '\0')
-        return 0;
     if (nftw(container->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0) {
         error_set(err, errno, "remove %s", container->directory);
         return error_advise(err, "remove it by hand");
     }
     return 0;
+}
+
+int verify_container_remove(const struct verify_container *container, struct error *err)
+{
+    struct error other = {0};
+    int result = 0;
+    int removed = 0;
+
+    if (container->name[0] == '\0')
+        return 0;
+    if (container->engine->remove != NULL)
+        result = container->engine->remove(container, err);
+    removed = remove_directory(container, result == 0 ? err : &other);
+    return result < 0 ? result : removed;
 }

@@ -39,7 +39,7 @@ void verify_print_text(const struct verify_view *view)
 {
     size_t counts[VERIFY_VERDICTS];
 
-    printf("%s/%s, %s\n", view->policy->network, view->role->name, view->engine);
+    printf("%s/%s, %s (%s)\n", view->policy->network, view->role->name, view->engine, view->way);
     for (unsigned group = 0; verify_group_name(group) != NULL; group++)
         print_group(view->lines, group);
     for (size_t i = 0; i < view->left_out->count; i++)
@@ -99,10 +99,10 @@ int verify_print_json(const struct verify_view *view)
 
     for (size_t i = 0; i < view->left_out->count; i++)
         json_array_append_new(left_out, json_string(view->left_out->texts[i]));
-    document =
-        json_pack("{s:s, s:s, s:s, s:s, s:o, s:O, s:o}", "network", view->policy->network, "role",
-                  view->role->name, "engine", view->engine, "version", SALLYPORT_VERSION, "groups",
-                  groups_json(view->lines), "left_out", left_out, "summary", summary_json(view->lines));
+    document = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:O, s:o}", "network", view->policy->network, "role",
+                         view->role->name, "engine", view->engine, "way", view->way, "version",
+                         SALLYPORT_VERSION, "groups", groups_json(view->lines), "left_out", left_out,
+                         "summary", summary_json(view->lines));
     if (document == NULL || json_dumpf(document, stdout, JSON_INDENT(2)) < 0)
         return -ENOMEM;
     putchar('\n');

@@ -9,7 +9,8 @@
 struct verify_view {
     const struct policy *policy;
     const struct policy_role *role;
-    const char *engine; /* "runc" or "crun" */
+    const char *engine; /* "runc", "crun", "docker" or "podman" */
+    const char *way;    /* how the container came to be sealed, see verify_container.h */
     struct verify_lines *lines;
     const struct verify_texts *left_out;
 };

@@ -142,8 +142,8 @@ two_links()
 }
 
 @test "what cannot be verified is refused in one line" {
-    refused "$SALLYPORT" verify --engine docker
-    says "runc or --engine crun"
+    refused "$SALLYPORT" verify --engine lxc
+    says "docker, podman, runc or crun"
     refused "$SALLYPORT" verify --only everything
     says "no group"
     refused "$SALLYPORT" verify --network "$NETWORK" --far example.com
@@ -159,5 +159,7 @@ two_links()
     says nowhere
     refused "$SALLYPORT" verify agent
     refused "$SALLYPORT" verify --network "$NETWORK" --role gateway --engine "$RUNTIME" --cgroup-parent "$CGROUPS"
-    says "did not run"
+    says "its only address is $GATEWAY of container gateway"
+    refused "$SALLYPORT" verify --network "$NETWORK" --engine "$RUNTIME" --cgroup-parent elsewhere
+    says "--cgroup-parent elsewhere: does not begin with a slash"
 }
