@@ -137,6 +137,7 @@ void battery_plain(struct battery *battery)
     static const struct way BROADCAST = {"udp-broadcast", SOCK_DGRAM, 0, prepare_broadcast};
     static const struct way MULTICAST = {"udp-multicast", SOCK_DGRAM, 0, prepare_multicast};
     static const struct way DONTROUTE = {"udp-dontroute", SOCK_DGRAM, 0, prepare_dontroute};
+    static const struct way FORGED = {"udp-forged-source", SOCK_DGRAM, 0, prepare_forged};
     bool tried = false;
 
     for (unsigned i = 0; i < battery->far.count; i++)
@@ -146,8 +147,10 @@ void battery_plain(struct battery *battery)
         }
     if (!tried)
         battery_impossible(battery, "far", "sockets to an IPv4 address outside", "no far= of IPv4 was given");
-    if (battery->uplink.count > 0)
+    if (battery->uplink.count > 0) {
         battery_send(battery, &DONTROUTE, battery->uplink.values[0], 53, SEEN_CLOSED);
+        battery_send(battery, &FORGED, battery->uplink.values[0], 53, SEEN_CLOSED);
+    }
     battery_send(battery, &BROADCAST, "255.255.255.255", 67, SEEN_CLOSED);
     if (battery->subnet.count > 0)
         try_subnet(battery, &BROADCAST, battery->subnet.values[0]);

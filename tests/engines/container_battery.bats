@@ -5,12 +5,7 @@
 # proves nothing, and its name is then printed.
 
 source "$BATS_TEST_DIRNAME/common.bash"
-
-FAR=203.0.113.66
-FAR6=2001:db8::66
-OUTSIDE=(169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 169.254.0.1 8.8.8.8 1.1.1.1 172.17.0.1 10.88.0.1
-    10.0.2.3 10.96.0.10 169.254.20.10 169.254.169.253 100.100.2.136)
-OUTSIDE6=(fd00:ec2::254 fd00::1 64:ff9b::cb00:7142 fec0::1 2002:cb00:7142::1 2001:0:cb00:7142::1)
+source "$BATS_TEST_DIRNAME/container_battery.bash"
 
 setup_file()
 {
@@ -29,15 +24,8 @@ setup_file()
 
 teardown_file()
 {
-    nft delete table inet spt-battery 2>/dev/null || true
-    ip -n spt-internet -6 route delete fd00:5a1::/64 2>/dev/null || true
+    outside_down
     stage_down
-}
-
-# writable ID: a place of its own for programs and devices, so that it is not for want of one that they are refused.
-writable()
-{
-    configure "$1" '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["mode=1777"]}]'
 }
 
 # advertise: a router on the control's link says that it is one.
@@ -48,7 +36,7 @@ import socket
 router = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
 router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
 # RFC 4861, 4.2: type, code, checksum; hop limit, flags, lifetime; two timers.
-router.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8), ("ff02::1", 0, 0, socket.if_nametoindex("spt-unsealed")))'
+router.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8), ("ff02::1", 0, 0, socket.if_nametoindex("spt-outside")))'
     network_of unsealed ip -6 route show proto ra | grep -q default
 }
 
@@ -56,7 +44,7 @@ router.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8), ("ff02::1", 0, 0, s
 # internet or to the host finds a listener there.
 unsealed_up()
 {
-    local pid address
+    local pid
     bundle unsealed agent sleep 600
     writable unsealed
     configure unsealed --argjson all "$(capsh --print | sed -n 's/^Bounding set =//p' | jq -R 'ascii_upcase | split(",")')" '
@@ -71,70 +59,17 @@ unsealed_up()
     nsenter --target "$pid" --net --pid unshare --net --mount --ipc --uts --cgroup sleep 600 </dev/null >/dev/null 2>&1 3>&- &
     echo $! >>"$WORK/unsealed.witnesses"
     disown
-    ip link add spt-unsealed type veth peer name eth0 netns "$pid"
-    ip address add 192.168.77.1/24 dev spt-unsealed
-    ip address add fd00:5a1::1/64 dev spt-unsealed nodad
-    echo 0 >/proc/sys/net/ipv6/conf/spt-unsealed/accept_dad
-    ip link set spt-unsealed up
+    outside_up
+    outside_link unsealed
     network_of unsealed sh -ec '
         echo "0 0" >/proc/sys/net/ipv4/ping_group_range
         ip link set lo up
-        echo 2 >/proc/sys/net/ipv6/conf/eth0/accept_ra
-        ip link set eth0 up
-        ip address add 192.168.77.2/24 dev eth0
-        ip address add fd00:5a1::2/64 dev eth0 nodad
         ip route add default via 192.168.77.1
         ip -6 route add default via fd00:5a1::1'
-    echo 1 >/proc/sys/net/ipv4/ip_forward
-    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
     eventually advertise
-    ip -n spt-internet -6 route add fd00:5a1::/64 via 2001:db8:ffff::1
-    for address in "${OUTSIDE[@]}"; do
-        ip route add "$address" via 198.51.100.2
-    done
-    for address in "${OUTSIDE6[@]}"; do
-        ip -6 route add "$address" via 2001:db8:ffff::2
-    done
-    ip -n spt-internet address add "$FAR6/128" dev lo nodad
-    nft -f - <<'NFT'
-table inet spt-battery {
-    chain prerouting {
-        type nat hook prerouting priority dstnat
-        iifname "spt-unsealed" fib daddr type local meta l4proto tcp redirect to :2222
-        iifname "spt-unsealed" fib daddr type local meta l4proto udp redirect to :2222
-    }
-    chain postrouting {
-        type nat hook postrouting priority srcnat
-        oifname "spt-wan" ip saddr 192.168.77.0/24 masquerade
-    }
-}
-NFT
-    ip netns exec spt-internet nft -f - <<'NFT'
-table inet spt-any-port {
-    chain prerouting {
-        type nat hook prerouting priority dstnat
-        tcp dport != 443 dnat to :80
-        meta nfproto ipv4 meta l4proto udp dnat to :53
-        meta nfproto ipv6 meta l4proto udp dnat ip6 to [2001:db8::66]:53
-    }
-}
-NFT
-    witness any-tcp "" "$PROBE" listen tcp 0.0.0.0 2222
-    witness any-udp "" "$PROBE" listen udp 0.0.0.0 2222
-    witness names unsealed python3 -c '
-import socket, sys, time
-def listen(name):
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(name)
-    listener.listen(64)
-    return listener
-listeners = [listen("\0spt-battery"), listen(sys.argv[1])]
-print("ready", flush=True)
-time.sleep(600)' "/proc/$pid/root/dev/spt.sock"
+    sockets_beside unsealed
     witness resolver-tcp unsealed "$PROBE" listen tcp 0.0.0.0 53
     witness resolver-udp unsealed "$PROBE" listen udp 0.0.0.0 53
-    cp "$WORK/internet/server.pid" "$WORK/far.pid"
-    witness far-udp6 far "$PROBE" listen udp "$FAR6" 53
 }
 
 # battery ID KEY=VALUE...: what it prints is in $WORK/ID.battery, and well formed.
