@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 /* Refuses by config: namespaces of the host, capabilities that cannot be contained, shared
@@ -33,3 +34,7 @@ int refuse_process(pid_t pid, int pidfd, const json_t *config, struct error *err
  * of those, whether its network namespace is another one than that of `pid`. */
 int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bool *ret_other_network,
                                struct error *err);
+
+/* Whether a mapping as /proc/PID/uid_map tells it, lines "inside outside count", has the host's root in it.
+ * Errs to "yes" where it has another form. */
+bool refuse_maps_root(FILE *map);

@@ -130,25 +130,31 @@ static int check_descriptors(pid_t pid, int pidfd, struct error *err)
     }
 }
 
-/* A user namespace that was joined has no mapping in the config: the kernel tells it, in lines "inside
- * outside count". */
+bool refuse_maps_root(FILE *map)
+{
+    unsigned long inside = 0;
+    unsigned long outside = 0;
+    unsigned long count = 0;
+    bool root = false;
+    int fields = 0;
+
+    while ((fields = fscanf(map, "%lu %lu %lu", &inside, &outside, &count)) == 3)
+        root = root || outside == 0;
+    return root || fields != EOF || ferror(map) != 0;
+}
+
+/* A user namespace that was joined has no mapping in the config: the kernel tells it. */
 static int check_user_namespace(const char *pid, const json_t *config, struct error *err)
 {
     char path[64];
     cleanup_file FILE *map = NULL;
-    unsigned long inside = 0;
-    unsigned long outside = 0;
-    unsigned long count = 0;
     int result = check_not_own(pid, "user", "drop --userns host", err);
 
     snprintf(path, sizeof(path), "/proc/%s/uid_map", pid);
     map = result == 0 ? fopen(path, "re") : NULL;
     if (result == 0 && map == NULL)
         return error_set(err, errno, "open %s", path);
-    while (result == 0 && fscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3)
-        if (outside == 0)
-            result = refuse_host_root(config, err);
-    return result;
+    return result == 0 && refuse_maps_root(map) ? refuse_host_root(config, err) : result;
 }
 
 int refuse_process(pid_t pid, int pidfd, const json_t *config, struct error *err)

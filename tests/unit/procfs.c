@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "hook/mountinfo.h"
+#include "hook/refuse.h"
 #include "hook/resolver.h"
 #include "hook/status.h"
 #include "netns/netstat.h"
@@ -261,6 +262,48 @@ Test(resolver, cut_at_every_byte)
         cleanup_free char *text = strndup(line, size);
 
         cr_expect_eq(is_in(text), size >= enough, "%zu", size);
+    }
+}
+
+/* ---- /proc/PID/uid_map ---- */
+
+static bool maps_root(const char *text)
+{
+    cleanup_file FILE *file = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+
+    cr_assert_not_null(file);
+    return refuse_maps_root(file);
+}
+
+Test(uid_map, hosts_root)
+{
+    cr_expect_not(maps_root("         0     100000      65536\n"));
+    cr_expect_not(maps_root("0 100000 1\n1 200000 65535\n70000 4294967294 1\n"));
+    cr_expect(maps_root("         0          0 4294967295\n"));
+    cr_expect(maps_root("0 100000 1\n1 0 1\n"));
+    cr_expect(maps_root("1000 0 1"));
+}
+
+/* A line that is not understood may be the one that maps root. */
+Test(uid_map, of_another_form)
+{
+    cr_expect(maps_root("0 100000\n"));
+    cr_expect(maps_root("x\n"));
+    cr_expect(maps_root("0 100000 65536\n1 x 1\n"));
+    cr_expect(maps_root("0 100000 65536 1\n"));
+    cr_expect(maps_root("0 0x 5\n"));
+}
+
+Test(uid_map, cut_at_every_byte)
+{
+    static const char map[] = "0 100000 65536\n65536 0 1\n";
+    size_t first = (size_t)(strchr(map, '\n') - map);
+
+    for (size_t size = 1; size < strlen(map); size++) {
+        cleanup_free char *text = strndup(map, size);
+        bool whole = size > strlen("0 100000 ") && size <= first + 1;
+
+        cr_expect_eq(maps_root(text), !whole, "%zu", size);
     }
 }
 
