@@ -284,6 +284,27 @@ undone()
     clean
 }
 
+@test "a member's guard that was changed, or is gone; a restart mends it" {
+    local changed gone
+    sleeper spt-show-keeper keeper # its guard is another one
+    clean
+    changed=$(address_of spt-show-keeper)
+    network_of spt-show-keeper nft insert rule inet sallyport output accept
+    named guard-changed "guard of $changed (keeper), container spt-show-kee, is not as it was made (.*): restart it"
+    container_delete spt-show-keeper
+    sleeper spt-show-keeper keeper
+    clean
+    container_delete spt-show-keeper
+    sleeper spt-show-nested nested
+    gone=$(address_of spt-show-nested)
+    network_of spt-show-nested nft flush ruleset
+    named guard-changed "guard of $gone (nested), container spt-show-nes, is gone: restart it"
+    container_delete spt-show-nested
+    sleeper spt-show-nested nested
+    clean
+    container_delete spt-show-nested
+}
+
 @test "a link that is down, and one that nobody lives behind" {
     local address link
     sleeper spt-show-pair pair
