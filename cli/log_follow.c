@@ -8,7 +8,7 @@
  * got no line (the log is limited, so that a flood costs nothing) are told as "N more"; every line of squid's
  * log is read, and told in the same way. And following a network does not hold it up: only sockets are in the
  * hub, and they are closed a second after it was taken down. What is parsed was written by members, so it is
- * parsed with no capability but the one that the counter asks for, and with the group of the proxy's log. */
+ * parsed with no capability but the one that the counter asks for, and with the groups of the proxy's log. */
 #include "cli/log_follow.h"
 
 #include "base/cleanup.h"
@@ -56,6 +56,7 @@ struct follower {
     struct log_proxy proxy;
     struct loaded file;  /* the policy as it is written, */
     struct loaded older; /* and as it was when the hub got it, where that is another one */
+    bool fresh;          /* both have been looked at since something came */
     uint64_t before;     /* refused when this began */
     uint64_t shown;      /* lines */
     uint64_t told;       /* as "more" */
@@ -96,6 +97,9 @@ static void refresh_policy(struct follower *follower)
     struct log_output *output = &follower->output;
     struct error unused;
 
+    if (follower->fresh)
+        return;
+    follower->fresh = true;
     if (output->policy == &follower->file.policy) {
         unload(&follower->older);
         follower->older = follower->file;
@@ -141,15 +145,15 @@ static struct log_member member_gone(const struct policy *policy, uint32_t sourc
 static void print_packet(const struct nflog_packet *packet, void *data)
 {
     struct follower *follower = data;
-    const struct policy *policy = packet->has_addresses ? follower->output.policy : NULL;
     struct log_member member;
     struct error unused;
     struct link link;
 
+    refresh_policy(follower);
     if (link_find_index(follower->links, (int)packet->link, &link, &unused) == 0)
         member = member_of(&link);
     else
-        member = member_gone(policy, packet->source);
+        member = member_gone(packet->has_addresses ? follower->output.policy : NULL, packet->source);
     log_line_packet(&follower->output, &member, packet);
     follower->shown++;
 }
@@ -157,12 +161,14 @@ static void print_packet(const struct nflog_packet *packet, void *data)
 static void print_request(const struct squid_log_line *request, void *data)
 {
     struct follower *follower = data;
-    const struct policy *policy = follower->output.file;
+    const struct policy *policy = NULL;
     struct log_member member;
     struct error unused;
     char name[IFNAMSIZ];
     struct link link;
 
+    refresh_policy(follower);
+    policy = follower->output.file;
     link_hub_name(request->client, name);
     if (link_find(follower->links, name, &link, &unused) == 0)
         member = member_of(&link);
@@ -192,7 +198,7 @@ static void tell_more(struct follower *follower, uint64_t refused)
 
 static int read_packets(struct follower *follower, struct error *err)
 {
-    refresh_policy(follower);
+    follower->fresh = false;
     return nflog_read(follower->log, print_packet, follower, err);
 }
 
@@ -200,7 +206,7 @@ static bool read_proxy(struct follower *follower)
 {
     bool more = false;
 
-    refresh_policy(follower);
+    follower->fresh = false;
     more = log_proxy_read(&follower->proxy);
     log_proxy_complain(&follower->proxy, follower->output.network);
     return more;
@@ -353,17 +359,21 @@ static int drop_privileges(struct error *err)
 }
 
 /* Squid's log belongs to squid's user; without capabilities, its group may read it, and what takes its place
- * when it is rotated. */
-static int join_group(const struct log_proxy *proxy, struct error *err)
+ * when it is rotated, and the directory's group may find it. */
+static int join_groups(const struct log_proxy *proxy, struct error *err)
 {
     cleanup_free char *copy = log_proxy_is_file(proxy) ? strdup(proxy->name) : NULL;
     struct stat status;
+    gid_t groups[2];
+    size_t count = 0;
 
     if (copy == NULL)
         return 0;
-    if (lstat(proxy->name, &status) < 0 && stat(dirname(copy), &status) < 0)
-        return 0;
-    return setgroups(1, &status.st_gid) < 0 ? error_set(err, errno, "join the group of %s", proxy->name) : 0;
+    if (lstat(proxy->name, &status) == 0)
+        groups[count++] = status.st_gid;
+    if (stat(dirname(copy), &status) == 0)
+        groups[count++] = status.st_gid;
+    return setgroups(count, groups) < 0 ? error_set(err, errno, "join the groups of %s", proxy->name) : 0;
 }
 
 int log_open_hub(const char *network, struct error *err)
@@ -423,7 +433,7 @@ int log_follow(const char *network, const char *proxy_log, bool json, struct err
     if (result >= 0)
         result = open_sockets(&follower, err);
     if (result == 0)
-        result = join_group(&follower.proxy, err);
+        result = join_groups(&follower.proxy, err);
     if (result < 0)
         return result;
     signals = open_signals(err);

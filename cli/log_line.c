@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "cli/log_proxy.h"
 #include "cli/log_reason.h"
 
 #include <inttypes.h>
@@ -112,7 +113,9 @@ void log_line_proxy_more(const struct log_output *output, uint64_t requests, uin
     }
     if (unreadable > 0) {
         begin_text(output);
-        printf("lines of the proxy's log that are not of its format, not shown: %" PRIu64 "\n", unreadable);
+        printf("lines of the proxy's log that are not of its format, not shown: %" PRIu64 LOG_PROXY_UNREADABLE
+               "\n",
+               unreadable, output->network);
     }
 }
 

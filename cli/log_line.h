@@ -3,21 +3,24 @@
  * The lines of `sallyport log -f`: for people, or one JSON object a line. Every object has `time`, `network`
  * and `event`; names and types of the rest do not change with what is known: what is not is an empty string
  * or null. A line is made from what the kernel says about the link by which something came; the packet's own
- * bytes, and the words of a request, only give what was wanted.
+ * bytes, and the words of a request, only give what was wanted. A request is older than its line, by as much
+ * as the log that is read: its time is the proxy's, its container the one that has the address now.
  *
- *     begin        packets (refused before), proxy_log (file, "-" or "")
- *     refused      by ("hub", "proxy"), role, id, link, host; protocol, source, source_port, destination,
- * port, destination_role, fragment, truncated; method, target, status (of a request); allowed (what the role
- * may reach instead), rule, allow (log_reason.h) more         packets that the hub refused and that have no
- * line proxy-more   requests that the proxy refused and that have no line; unreadable: lines of its log that
- * are none end          reason */
+ *     begin       packets (refused before), proxy_log (a file, "-" or "")
+ *     refused     by ("hub", "proxy"), role, id, link, host,
+ *                 protocol, source, source_port, destination, port, destination_role, fragment, truncated,
+ *                 method, target, status (of a request),
+ *                 allowed (what the role may reach instead), rule, allow (log_reason.h)
+ *     more        packets that the hub refused and that have no line
+ *     proxy-more  requests that the proxy refused and that have no line, and how many lines of its log are
+ *                 unreadable
+ *     end         reason */
 #pragma once
 
 #include "cli/squid_log.h"
 #include "netns/nflog.h"
 #include "policy/policy.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -15,6 +15,10 @@
 
 #define LOG_PROXY_INPUT "-" /* instead of a path: standard input */
 
+/* What is to be done about many such lines; the argument is the network. */
+#define LOG_PROXY_UNREADABLE \
+    "; if an earlier release configured squid, run `sallyport proxy-config squid %s --install`"
+
 enum { LOG_PROXY_SOURCE_MAX = 50, LOG_PROXY_ALL_MAX = 500 };
 
 struct log_proxy {

@@ -154,8 +154,9 @@ static void print_proxy(const char *network, const struct summary *summary, cons
     if (rest > 0)
         printf("%8" PRIu64 "  others\n", rest);
     if (summary->unreadable > 0)
-        printf("%s: lines there that are not of the proxy's format, not shown: %" PRIu64 "\n", network,
-               summary->unreadable);
+        printf("%s: lines there that are not of the proxy's format, not shown: %" PRIu64 LOG_PROXY_UNREADABLE
+               "\n",
+               network, summary->unreadable, network);
 }
 
 /* Standard error, because the rest is as it should be. */

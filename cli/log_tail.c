@@ -106,11 +106,15 @@ static void split(struct log_tail *tail, const char *bytes, size_t size, log_tai
 
 /* Whether the file that is open is still the one at the path. One that is gone without another in its place
  * may still be written to. */
-static bool is_replaced(const struct log_tail *tail)
+static bool is_replaced(struct log_tail *tail)
 {
     struct stat status;
 
-    return lstat(tail->path, &status) == 0 && (status.st_dev != tail->device || status.st_ino != tail->inode);
+    tail->problem = 0;
+    if (lstat(tail->path, &status) == 0)
+        return status.st_dev != tail->device || status.st_ino != tail->inode;
+    tail->problem = errno;
+    return false;
 }
 
 static void rewind_if_cut(struct log_tail *tail, log_tail_line each, void *data)
@@ -137,7 +141,8 @@ static bool read_file(struct log_tail *tail, log_tail_line each, void *data)
     replaced = is_replaced(tail);
     rewind_if_cut(tail, each, data);
     size = pread(tail->descriptor, buffer, sizeof(buffer), tail->offset);
-    tail->problem = size < 0 ? errno : 0;
+    if (size < 0)
+        tail->problem = errno;
     if (size > 0) {
         tail->offset += size;
         split(tail, buffer, (size_t)size, each, data);

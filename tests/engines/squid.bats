@@ -386,6 +386,32 @@ expect_lines()
     expect "$(arrivals)" ""
 }
 
+@test "the log tells which of the rules denied" {
+    local log=$DIRECTORY/squid/sallyport-test.access target rule
+    noted()
+    {
+        [[ $(awk -v target="$1" '$9 == target { rule = $7 } END { print rule }' "$log") == "$2" ]]
+    }
+    while read -r target rule; do
+        request $AGENT $PROXY "$target"
+        internet_poll 5 noted "$target" "$rule"
+    done <<TARGETS
+denied.example:443 hosts
+allowed.example:22 hosts
+missing.example:443 name
+$(name_of 203.0.113.129):443 subnet
+$(name_of 10.1.2.3):443 10.0.0.0/8
+$(name_of 169.254.169.254):443 169.254.0.0/16
+$(name_of ::ffff:10.1.2.3):443 10.0.0.0/8
+$(name_of fd00:ec2::254):443 8000::/1
+$(name_of 2002:a01:203::1):443 2002::/16
+mixed.example:443 10.0.0.0/8
+allowed.example:443 -
+TARGETS
+    request $AGENT $PROXY 'GET http://allowed.example/ HTTP/1.1\r\nHost: allowed.example\r\n\r\n'
+    internet_poll 5 noted http://allowed.example/ method
+}
+
 @test "without the walls each forbidden address is reached" {
     local address targets=()
     for address in "${FORBIDDEN[@]}"; do

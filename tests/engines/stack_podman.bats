@@ -94,6 +94,14 @@ reaches()
     eventually allowed agent api.openai.com
 }
 
+@test "what the proxy refuses is told by role, from its container's log, by the commands of podman-stack" {
+    denied gateway attacker.example
+    run follow podman-stack 3
+    [ "$status" -eq 0 ] || fail "$output"
+    says "gateway: CONNECT attacker.example:443; proxy: \$.roles.gateway.hosts does not have the name; to allow it: add "
+    [[ $output != *"not of the proxy's format"* ]] || fail "$output"
+}
+
 @test "nothing gets out of any member, and it does of the proxy's container" {
     run on agent /attempts agent 161 sp0
     all_tried

@@ -125,6 +125,37 @@ reaches()
     [ "$(proxy_answers dashboard api.openai.com)" = 000 ]
 }
 
+# follow_log: what docker-compose.yml says of it, with its last words.
+follow_log()
+{
+    docker logs --follow --tail 0 "$(container_of egress-proxy)" 2>/dev/null 3>&- |
+        "$SALLYPORT" log -f --json --network "$NETWORK" --proxy-log - >"$WORK/follow.log" 2>&1 3>&-
+}
+
+@test "what the proxy refuses is told by role, from its container's log, by the commands of docker-compose.yml" {
+    local reader
+    denied gateway attacker.example
+    run follow docker-compose.yml 3
+    [ "$status" -eq 0 ] || fail "$output"
+    says "gateway: CONNECT attacker.example:443; proxy: \$.roles.gateway.hosts does not have the name; to allow it: add "
+    [[ $output != *"not of the proxy's format"* ]] || fail "$output"
+    follow_log &
+    reader=$!
+    eventually grep -q '"event":"begin"' "$WORK/follow.log"
+    eventually follow_sees
+    pkill -TERM -P "$reader" # the engine does not notice that nobody reads
+    wait "$reader"
+    grep -q '"event":"end"' "$WORK/follow.log"
+}
+
+# The engine begins to follow in its own time.
+follow_sees()
+{
+    denied agent followed.example
+    jq -e --arg id "$(docker inspect --format '{{.Id}}' "$(container_of agent)")" \
+        'select(.target == "followed.example:443" and .role == "agent" and .id == $id)' "$WORK/follow.log"
+}
+
 @test "published ports answer on 127.0.0.1 of the host and at no other address" {
     local address port
     [ "$(curl --silent --noproxy '*' http://127.0.0.1:9119/)" = "the dashboard" ]
