@@ -551,8 +551,9 @@ static const char *judge_end(const struct fault *fault, const struct outcome *ou
         return "it ended, and a process of it did not";
     if (WIFSIGNALED(outcome->status))
         return fault->error == INJECT_KILL || is_of_libc(outcome->call) ? NULL : "it died of a signal";
-    /* The loader of a program that is linked dynamically has its own words. */
-    if (WEXITSTATUS(outcome->status) == 127 && strstr(outcome->errors, "shared librar") != NULL)
+    /* The C library and the loader have their own words for what goes wrong before main. */
+    if (WEXITSTATUS(outcome->status) == 127 &&
+        (is_of_libc(outcome->call) || strstr(outcome->errors, "shared librar") != NULL))
         return NULL;
     if (WEXITSTATUS(outcome->status) > 1)
         return "it ended with a status that is neither 0 nor 1";
