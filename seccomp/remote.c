@@ -38,23 +38,35 @@ static bool file_starts_with(const char *path, char first)
     return fd >= 0 && read(fd, &c, 1) == 1 && c == first;
 }
 
-/* The number after `key` in a file of lines "Key:\tNUMBER", -1 if there is none. */
+long remote_number_after(const char *text, const char *key)
+{
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        const char *value = NULL;
+        char *end = NULL;
+        long number = 0;
+
+        line += *line == '\n';
+        if (strncmp(line, key, strlen(key)) != 0)
+            continue;
+        value = line + strlen(key);
+        value += strspn(value, "\t ");
+        number = strtol(value, &end, 10);
+        return *value >= '0' && *value <= '9' && (*end == '\n' || *end == '\0') ? number : -1;
+    }
+    return -1;
+}
+
+/* The same for a file; -1 if it cannot be read. */
 static long read_number(const char *path, const char *key)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     cleanup_free char *text = NULL;
     struct error ignored = {0};
-    const char *line = NULL;
     size_t length = 0;
 
     if (fd < 0 || file_read_fd(fd, path, 1 << 16, &text, &length, &ignored) < 0)
         return -1;
-    for (line = text; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, key, strlen(key)) == 0)
-            return strtol(line + strlen(key), NULL, 10);
-    }
-    return -1;
+    return remote_number_after(text, key);
 }
 
 /* Why PTRACE_SEIZE said EPERM, in an administrator's words. */

@@ -50,3 +50,7 @@ int remote_write(const struct remote *remote, uint64_t address, const void *data
 /* Lets go of the process: it continues if `keep`, or if it was never touched; otherwise it is killed. Returns
  * an error only if it should continue and does not. */
 int remote_release(struct remote *remote, bool keep, struct error *err);
+
+/* The number after `key` in lines "Key:\tNUMBER", as /proc/PID/status and fdinfo have them; -1 if there is no
+ * such line, or something else in it. */
+long remote_number_after(const char *text, const char *key);

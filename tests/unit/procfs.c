@@ -10,6 +10,7 @@
 #include "hook/status.h"
 #include "netns/netstat.h"
 #include "netns/tenants.h"
+#include "seccomp/remote.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -263,6 +264,23 @@ Test(resolver, cut_at_every_byte)
 
         cr_expect_eq(is_in(text), size >= enough, "%zu", size);
     }
+}
+
+/* ---- numbers in /proc/PID/status and fdinfo ---- */
+
+Test(numbers, are_found_by_their_key)
+{
+    cr_expect_eq(remote_number_after("pos:\t0\nPid:\t17\nNSpid:\t17\t1\n", "Pid:"), 17);
+    cr_expect_eq(remote_number_after("Pid:\t-1\n", "Pid:"), -1);
+    cr_expect_eq(remote_number_after("Pid:\t0", "Pid:"), 0);
+    cr_expect_eq(remote_number_after("PPid:\t5\nTracerPid:\t6\n", "Pid:"), -1);
+    cr_expect_eq(remote_number_after("Pid:\n5\n", "Pid:"), -1);
+    cr_expect_eq(remote_number_after("Pid:\t17x\n", "Pid:"), -1);
+    cr_expect_eq(remote_number_after("Pid:\t17\t1\n", "Pid:"), -1);
+    cr_expect_eq(remote_number_after("Pid:\tx\nPid:\t5\n", "Pid:"), -1);
+    cr_expect_eq(remote_number_after("Pid:", "Pid:"), -1);
+    cr_expect_eq(remote_number_after("", "Pid:"), -1);
+    cr_expect_eq(remote_number_after("Pid:\t99999999999999999999\n", "Pid:"), LONG_MAX);
 }
 
 /* ---- /proc/PID/uid_map ---- */
