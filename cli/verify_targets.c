@@ -248,6 +248,8 @@ int verify_targets_find(const struct verify_quest *quest, struct verify_targets 
     add(&finder, &ret->arguments, "marker=%s", quest->marker);
     add(&finder, &ret->arguments, "subnet=%s/%u", policy_format_address(policy->subnet, address),
         policy->prefix);
+    if (quest->role->nested)
+        add(&finder, &ret->arguments, "nested=yes");
     for (size_t i = 0; i < array_size(FAR); i++)
         add(&finder, &ret->arguments, "far=%s", FAR[i]);
     for (size_t i = 0; i < quest->far_count; i++)

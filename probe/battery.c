@@ -201,6 +201,12 @@ static void check_endpoint(const char *text)
     check_address(host);
 }
 
+static void check_yes(const char *text)
+{
+    if (strcmp(text, "yes") != 0)
+        usage("`%s` is not yes", text);
+}
+
 static void check_marker(const char *text)
 {
     if (strlen(text) > 40 ||
@@ -244,6 +250,7 @@ static void take_key(struct battery *battery, const char *text)
         {"allowed", &battery->allowed, check_port, false},
         {"denied", &battery->denied, check_port, false},
         {"inward", &battery->inward, check_port, false},
+        {"nested", &battery->nested, check_yes, false},
         {"listener", &battery->listener, check_endpoint, true},
         {"marker", &battery->marker, check_marker, false},
     };

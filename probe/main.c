@@ -46,7 +46,7 @@ static const struct command {
     {"battery", probe_battery,
      "[--only GROUP]... [proxy=ADDRESS:PORT] [subnet=ADDRESS/LENGTH] [uplink=ADDRESS] [host=ADDRESS]... "
      "[far=ADDRESS]... [open=ADDRESS:PORT]... [closed=ADDRESS:PORT]... [allowed=HOST:PORT] "
-     "[denied=HOST:PORT] [inward=HOST:PORT] [marker=TEXT]"},
+     "[denied=HOST:PORT] [inward=HOST:PORT] [nested=yes] [marker=TEXT]"},
 };
 
 static int print_help(FILE *stream)

@@ -159,7 +159,7 @@ END
 
 @test "a wrong command line tries nothing" {
     local arguments
-    for arguments in --only=x "--only x" "proxy=1.2.3.4" "far=x" "marker=a.b" "proxy=1.2.3.4:5 proxy=1.2.3.4:6" "what=1" far; do
+    for arguments in --only=x "--only x" "proxy=1.2.3.4" "far=x" "marker=a.b" "proxy=1.2.3.4:5 proxy=1.2.3.4:6" "nested=no" "what=1" far; do
         # shellcheck disable=SC2086
         run "$PROBE" battery $arguments
         [[ $status -eq 2 && $output != *'"group"'* ]] || fail "$arguments: $status: $output"

@@ -84,6 +84,12 @@ leaks()
     [[ ${lines[-1]} =~ ^[0-9]+\ attempts:.*\ 0\ leaks,\ 0\ broken ]] || fail "${lines[-1]}"
 }
 
+@test "a role that may nest: new namespaces are told, and are no leak" {
+    "$SALLYPORT" verify --network "$NETWORK" --role nested --engine "$RUNTIME" --cgroup-parent "$CGROUPS" --json >"$WORK/verify.json"
+    [[ $(verdicts unshare-user) == told && $(verdicts unshare-net) == told && $(verdicts setns-init) == ok ]]
+    jq -e '[.groups[].attempts[] | select(.name == "unshare-user") | .saw] == ["open"]' "$WORK/verify.json"
+}
+
 @test "only some groups" {
     verify --only raw --only proxy --json | jq -e '[.groups[].name] == ["raw", "proxy", "arrivals"]'
 }
