@@ -61,7 +61,7 @@ static const char USAGE[] =
     "  --inward HOST[:PORT]  a name that the role is allowed and that leads to a private address: the proxy "
     "has to\n"
     "                        refuse it\n"
-    "  --cgroup-parent PATH  the cgroup above the container's (default: the root)\n"
+    "  --cgroup-parent PATH  the cgroup above the container's (default: the engine's, the root)\n"
     "  --json                print one JSON document\n";
 
 struct options {

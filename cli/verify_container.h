@@ -32,7 +32,7 @@ struct verify_container {
     struct words end; /* does nothing where there is no container */
     /* Docker and Podman: */
     struct words client;    /* what every call of the client begins with */
-    struct words options;   /* of its `run` */
+    struct words options;   /* of its `create` */
     char runtime[64];       /* what --runtime is given; empty: nothing */
     bool annotated;         /* network and role are chosen by annotations */
     char address[PATH_MAX]; /* where dockerd listens, as its client wants it */

@@ -5,15 +5,11 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/engine_docker.h"
-#include "cli/install.h"
+#include "cli/verify_docker_runtime.h"
 #include "cli/verify_engine.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { ANNOTATIONS_SINCE = 24 }; /* the major version of Docker that has --annotation */
 
 static int find_daemon(struct verify_container *container, json_t **ret_info, struct error *err)
 {
@@ -33,32 +29,6 @@ static int find_daemon(struct verify_container *container, json_t **ret_info, st
     return engine_docker_info(docker.socket, ret_info, err);
 }
 
-/* The runtime that pins the role; else the one that takes network and role from annotations, where there can
- * be any or none are needed. */
-static int choose_runtime(struct verify_container *container, const json_t *info, struct error *err)
-{
-    const json_t *runtimes = json_object_get(info, "Runtimes");
-    const char *version = json_string_value(json_object_get(info, "ServerVersion"));
-    const struct selection *pin = &container->pin;
-    bool named =
-        strcmp(pin->network, POLICY_DEFAULT_NETWORK) != 0 || strcmp(pin->role, POLICY_DEFAULT_ROLE) != 0;
-    bool annotations = version != NULL && atoi(version) >= ANNOTATIONS_SINCE;
-    struct install_role role;
-
-    snprintf(role.network, sizeof(role.network), "%s", pin->network);
-    snprintf(role.role, sizeof(role.role), "%s", pin->role);
-    install_runtime_name(&role, container->runtime);
-    if (json_object_get(runtimes, container->runtime) != NULL)
-        return 0;
-    if (json_object_get(runtimes, INSTALL_RUNTIME) != NULL && (annotations || !named)) {
-        strcpy(container->runtime, INSTALL_RUNTIME);
-        container->annotated = named;
-        return 0;
-    }
-    error_set(err, 0, "dockerd has no runtime %s", container->runtime);
-    return error_advise(err, "run `sallyport install docker --role %s.%s --reload`", pin->network, pin->role);
-}
-
 static int find(struct verify_container *container, struct error *err)
 {
     cleanup_json json_t *info = NULL;
@@ -67,7 +37,7 @@ static int find(struct verify_container *container, struct error *err)
     if (result == 0)
         result = find_daemon(container, &info, err);
     if (result == 0)
-        result = choose_runtime(container, info, err);
+        result = verify_docker_runtime(info, &container->pin, container->runtime, &container->annotated, err);
     if (result == 0)
         verify_client_way(container);
     return result;

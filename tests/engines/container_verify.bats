@@ -147,6 +147,16 @@ two_links()
     done
 }
 
+@test "a role that has no address left is refused before anything starts, and one of its containers is named" {
+    sleeper first pair
+    "$SALLYPORT" verify --network "$NETWORK" --role pair --engine "$RUNTIME" --cgroup-parent "$CGROUPS" --only raw
+    sleeper second pair
+    refused "$SALLYPORT" verify --network "$NETWORK" --role pair --engine "$RUNTIME" --cgroup-parent "$CGROUPS"
+    [[ $output =~ "all of its addresses are taken, the last is 10.209.0.17 of container "(first|second) ]] || fail "$output"
+    container_delete first
+    container_delete second
+}
+
 @test "what cannot be verified is refused in one line" {
     refused "$SALLYPORT" verify --engine lxc
     says "docker, podman, runc or crun"
