@@ -33,4 +33,4 @@ def judge:
 .[:-1] | to_entries | map(.key as $key | .value
     | .arrived = ($seen[$key + 1 | tostring] // [])
     | .verdict = judge
-    | {group, name, tried, expect, saw, detail, arrived, verdict})
+    | {group, name, tried, expect, saw, detail, ms, arrived, verdict})

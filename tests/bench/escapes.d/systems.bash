@@ -28,7 +28,7 @@ declare -A TITLE=(
 
 declare -A REMARK=(
     [docker-internal]="squid.conf is Debian's with its recommended \`deny to_localhost\`, for which squid asks for every name."
-    [runsc]="This version takes every network namespace of a recent kernel for the host's and refuses to serve it."
+    [runsc]="Sockets are those of its own kernel; a file of Linux's by which this version knows the host's network was hidden from it."
     [runsc-none]="Sockets are those of its own kernel, which has no link; asked for another namespace's links it lists its own."
     [srt]="The bounding set is that of a user namespace of its own, with no_new_privs. Its proxy wants a password, which a relay inside adds."
 )
@@ -152,7 +152,18 @@ system_docker-none()
     stage_battery docker run --rm --network none "${HARDENED[@]}" image /probe
 }
 
-# gVisor. Its own network is off by an option of the runtime, as its documentation says.
+# gVisor. Its own network is off by an option of the runtime, as its documentation says. Debian's version takes a network
+# namespace with /proc/sys/net/core/rmem_default for the host's, and refuses it; recent kernels have it in each. It is shown
+# none: a wrapper hides the directory from it, and from nobody else.
+
+# gvisor_begin ARGUMENTS: JSON, of the runtime.
+gvisor_begin()
+{
+    printf '#!/bin/sh\nexec unshare --mount sh -c %q sh "$@"\n' \
+        'mount -t tmpfs tmpfs /proc/sys/net && exec /usr/bin/runsc "$@"' >"$WORK/runsc"
+    chmod 755 "$WORK/runsc"
+    docker_begin ".runtimes.runsc = {path: \"$WORK/runsc\", runtimeArgs: $1}"
+}
 
 end_runsc()
 {
@@ -161,13 +172,13 @@ end_runsc()
 
 system_runsc()
 {
-    docker_begin '.runtimes.runsc = {path: "/usr/bin/runsc"}'
+    gvisor_begin '[]'
     on_the_bridge docker run --rm --runtime runsc image /probe
 }
 
 system_runsc-none()
 {
-    docker_begin '.runtimes.runsc = {path: "/usr/bin/runsc", runtimeArgs: ["--network=none"]}'
+    gvisor_begin '["--network=none"]'
     stage_battery docker run --rm --runtime runsc --network none "${HARDENED[@]}" image /probe
 }
 
@@ -384,7 +395,7 @@ JSON
 
 in_srt()
 {
-    as_user srt --settings "$WORK/srt-settings.json" python3 "$HERE/authenticated.py" 3199 ./probe "$@"
+    as_user srt --settings "$WORK/srt-settings.json" python3 authenticated.py 3199 ./probe "$@"
 }
 
 system_srt()
@@ -392,6 +403,7 @@ system_srt()
     [[ ! -e $ESCAPES_SRT/failed ]] || { cat "$ESCAPES_SRT/failed" >&2; return 1; }
     user_begin
     srt_settings >"$WORK/srt-settings.json"
+    cp "$HERE/authenticated.py" "$USER_HOME/"
     USER_PATH=$ESCAPES_SRT/node_modules/.bin:/usr/bin:/bin
     TARGETS+=(proxy=127.0.0.1:3199 open=127.0.0.1:3128)
     stage_battery in_srt
