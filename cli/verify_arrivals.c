@@ -234,8 +234,8 @@ static int add_controls(const struct adder *adder, unsigned lost, struct error *
     if (result == 0)
         result = add_control(adder, "witness-host", "control: the listeners on this host hear a word of ours",
                              listeners->heard_tcp && listeners->heard_udp,
-                             !listeners->heard_tcp   ? "not by TCP"
-                             : !listeners->heard_udp ? "not by UDP"
+                             !listeners->heard_tcp   ? "not by TCP, a firewall on lo may be why"
+                             : !listeners->heard_udp ? "not by UDP, a firewall on lo may be why"
                                                      : "by TCP and UDP",
                              err);
     return result;

@@ -235,6 +235,31 @@ END
     grep -q "1 broken" "$WORK/verify.log"
 }
 
+@test "an allowed connection that does not leave the hub, and a host that hears nothing, are broken" {
+    local link
+    link=$(ip -n "sallyport-$NETWORK" -o link show | grep -o 'sp0ad1000[12]')
+    intrude <<END
+hub ip link set "$link" down
+END
+    verify --only proxy
+    hub ip link set "$link" up
+    "$SALLYPORT" network reload "$NETWORK"
+    [[ $status -eq 1 && $(at_fault) == *broken:allowed* && $(at_fault) == *broken:witness-out* ]] ||
+        fail "$status: $(at_fault)"
+    rm "$INTRUDER"
+    local protocol
+    for protocol in tcp udp; do
+        nft "add table inet spt-deaf; add chain inet spt-deaf input { type filter hook input priority 0; }
+            add rule inet spt-deaf input iifname lo $protocol dport >= 1024 drop"
+        verify --only arrivals
+        nft delete table inet spt-deaf
+        [[ $status -eq 1 && $(at_fault) == broken:witness-host ]] || fail "$status: $(at_fault)"
+        tells witness-host "^not by ${protocol^^}"
+    done
+    verify --only proxy
+    [[ $status -eq 0 ]] || fail "$(at_fault)"
+}
+
 @test "a flood is told as lost packets, in bounded output" {
     intrude <<'END'
 network_of nft delete table inet sallyport
