@@ -2,7 +2,7 @@
 #include "cli/verify_arrivals.h"
 
 #include "base/cleanup.h"
-#include "netns/link.h"
+#include "netns/link_watch.h"
 #include "netns/member.h"
 
 #include <errno.h>
@@ -15,13 +15,16 @@
 /* More than both queues hold: what is still coming then is no longer the container's. */
 enum { ROUNDS_MAX = 256 };
 
-/* The highest index of a link: every later link has a higher one. */
-static int find_newest(struct netlink *netlink, int *ret, struct error *err)
+/* The highest index of a link: every later link has a higher one, and is told of. */
+static int find_newest(int hub, int own, int *ret, struct error *err)
 {
+    cleanup_netlink struct netlink *netlink = NULL;
     cleanup_free struct link *links = NULL;
     size_t count = 0;
-    int result = link_list(netlink, &links, &count, err);
+    int result = netlink_open_in(hub, own, NETLINK_ROUTE, &netlink, err);
 
+    if (result == 0)
+        result = link_list(netlink, &links, &count, err);
     if (result < 0)
         return result;
     *ret = 0;
@@ -70,9 +73,11 @@ int verify_arrivals_open(struct verify_arrivals *arrivals, const struct policy *
     clock_gettime(CLOCK_MONOTONIC, &arrivals->since);
     result = verify_marker_make(arrivals->marker, err);
     if (result == 0)
-        result = netlink_open_in(hub, own, NETLINK_ROUTE, &arrivals->netlink, err);
+        result = netlink_open_in(hub, own, NETLINK_ROUTE, &arrivals->links, err);
     if (result == 0)
-        result = find_newest(arrivals->netlink, &view.newest, err);
+        result = link_watch(arrivals->links, err);
+    if (result == 0)
+        result = find_newest(hub, own, &view.newest, err);
     if (result < 0)
         return result;
     arrivals->witness = witness_open(hub, own, &view, err);
@@ -87,10 +92,11 @@ void verify_arrivals_close(struct verify_arrivals *arrivals)
     verify_listeners_close(&arrivals->listeners);
     cleanup_close_at(&arrivals->wake);
     cleanup_close_at(&arrivals->witness);
-    netlink_close_at(&arrivals->netlink);
+    netlink_close_at(&arrivals->links);
 }
 
-/* The link has its altname before it is up, so whose packet has come can be asked for. */
+/* Whose packet has come. The link has its altname before it is up, and the kernel tells that it is up before
+ * it takes a packet: so who asks with the packet in hand finds it, even if the link is gone again. */
 static int find_link(struct verify_arrivals *arrivals, struct error *err)
 {
     struct verify_packets *packets = &arrivals->packets;
@@ -102,7 +108,7 @@ static int find_link(struct verify_arrivals *arrivals, struct error *err)
     if (packets->link != 0 || arrivals->id[0] == '\0')
         return 0;
     member_altname(arrivals->id, altname);
-    result = link_find(arrivals->netlink, altname, &link, err);
+    result = link_watch_find(arrivals->links, altname, &link, err);
     if (result == -ENODEV)
         return 0;
     if (result < 0)
@@ -115,21 +121,30 @@ static int find_link(struct verify_arrivals *arrivals, struct error *err)
     return witness_look(arrivals->witness, &view, err);
 }
 
+struct taker {
+    struct verify_arrivals *arrivals;
+    struct error *err;
+    int result; /* of finding the link, negative on failure */
+};
+
 static void take_packet(const struct witness_packet *packet, void *data)
 {
-    verify_packets_take(data, packet);
+    struct taker *taker = data;
+
+    if (!packet->leaving && taker->result == 0)
+        taker->result = find_link(taker->arrivals, taker->err);
+    verify_packets_take(&taker->arrivals->packets, packet);
 }
 
 /* Returns 1 if something had come, 0 if not. */
 static int take_some(struct verify_arrivals *arrivals, struct error *err)
 {
-    int result = find_link(arrivals, err);
+    struct taker taker = {.arrivals = arrivals, .err = err};
+    int result = witness_read(arrivals->witness, take_packet, &taker, err);
     bool heard = false;
 
-    if (result == 0)
-        result = witness_read(arrivals->witness, take_packet, &arrivals->packets, err);
-    if (result < 0)
-        return result;
+    if (result < 0 || taker.result < 0)
+        return result < 0 ? result : taker.result;
     heard = verify_listeners_read(&arrivals->listeners, arrivals->marker, arrivals->packets.address);
     return result > 0 || heard ? 1 : 0;
 }

@@ -18,7 +18,7 @@
 struct verify_arrivals {
     char marker[VERIFY_MARKER_SIZE]; /* in every payload of this run */
     const char *id;                  /* the container's, borrowed: it may be filled in later */
-    struct netlink *netlink;         /* in the hub */
+    struct netlink *links;           /* tells of the links of the hub */
     int witness;
     int wake; /* readable when there is something to take */
     struct verify_packets packets;

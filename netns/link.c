@@ -182,10 +182,17 @@ static bool is_link(const struct nlmsghdr *message)
     return message->nlmsg_type == RTM_NEWLINK && message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg));
 }
 
+bool link_read(const struct nlmsghdr *message, struct link *ret)
+{
+    if (!is_link(message))
+        return false;
+    read_link(message, ret);
+    return true;
+}
+
 static int keep_link(const struct nlmsghdr *message, void *data)
 {
-    if (is_link(message))
-        read_link(message, data);
+    link_read(message, data);
     return 0;
 }
 
@@ -224,10 +231,7 @@ int link_find_index(struct netlink *netlink, int index, struct link *ret, struct
 
 static bool collect_link(const struct nlmsghdr *message, void *item)
 {
-    if (!is_link(message))
-        return false;
-    read_link(message, item);
-    return true;
+    return link_read(message, item);
 }
 
 int link_list(struct netlink *netlink, struct link **ret_links, size_t *ret_count, struct error *err)

@@ -81,6 +81,9 @@ int link_find(struct netlink *netlink, const char *name, struct link *ret, struc
 /* The same by index. */
 int link_find_index(struct netlink *netlink, int index, struct link *ret, struct error *err);
 
+/* Reads the kernel's message about a link. Returns false, and *ret is untouched, if it is none. */
+bool link_read(const struct nlmsghdr *message, struct link *ret);
+
 /* Reads all links of the namespace. *ret_links is for the caller to free. */
 int link_list(struct netlink *netlink, struct link **ret_links, size_t *ret_count, struct error *err);
 

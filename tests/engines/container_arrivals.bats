@@ -54,7 +54,8 @@ exec >>"$WORK/intruder.log" 2>&1
 state=\$(cat)
 pid=\$(jq -r .pid <<<"\$state")
 network_of() { nsenter --target "\$pid" --net "\$@"; }
-hub() { ip netns exec "sallyport-$NETWORK" "\$@"; }
+hub=sallyport-$NETWORK
+hub() { ip netns exec "\$hub" "\$@"; }
 link=\$(ip -n "sallyport-$NETWORK" -o link show dev "c-\$(jq -r .id <<<"\$state")" | awk -F'[ :@]+' '{ print \$2 }')
 mac=\$(ip -n "sallyport-$NETWORK" -j link show dev "\$link" | jq -r .[0].address)
 END
@@ -258,6 +259,21 @@ END
     done
     verify --only proxy
     [[ $status -eq 0 ]] || fail "$(at_fault)"
+}
+
+@test "a container that is gone before anybody looks has been seen" {
+    intrude <<'END'
+verify=$(pgrep -x sallyport)
+kill -STOP "$verify"
+setsid bash -c 'for i in {1..500}; do
+    ip -n "$1" link show dev "$2" || break
+    sleep 0.02
+done
+kill -CONT "$3"' bash "$hub" "$link" "$verify" </dev/null >/dev/null 2>&1 &
+END
+    verify --only arrivals
+    [[ $status -eq 0 ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
+    tells witness-in '^[1-9][0-9]* packets, 0 lost$'
 }
 
 @test "a flood is told as lost packets, in bounded output" {
