@@ -251,22 +251,41 @@ static int compare_flows(struct netlink *nf, const struct policy *policy, const 
     return nft_compare_elements(nf, batch, HUB_TABLE, set, err);
 }
 
-int hub_rules_compare(struct netlink *nf, const struct policy *policy, struct error *err)
+static int compare_present(struct netlink *nf, const struct policy *policy, const struct present *present,
+                           struct error *err)
 {
     cleanup_batch struct netlink_batch *expected = netlink_batch_new();
-    cleanup_present struct present present = {.generation = 0};
-    int result = read_present(nf, &present, err);
+    int result = 0;
 
-    if (result < 0)
-        return result;
-    build_expected(expected, &present);
+    build_expected(expected, present);
     result = nft_compare(nf, expected, HUB_TABLE, err);
-    if (result == 0 && present.sets.count == 0) {
+    if (result == 0 && present->sets.count == 0) {
         error_set(err, 0, "table " HUB_TABLE ": the set of flows is missing");
         return -EBADMSG;
     }
     if (result == 0 && policy != NULL)
-        result = compare_flows(nf, policy, present.sets.names[0], err);
+        result = compare_flows(nf, policy, present->sets.names[0], err);
+    return result;
+}
+
+/* What was found while somebody changed rules, as a reload does, is nothing: then again. The kernel has the
+ * new number a moment before the new rules, so a difference counts when it was seen twice under one. */
+int hub_rules_compare(struct netlink *nf, const struct policy *policy, struct error *err)
+{
+    uint32_t differed = 0;
+    int result = -ERESTART;
+
+    for (unsigned i = 0; i < TRIES && result == -ERESTART; i++) {
+        cleanup_present struct present present = {.generation = 0};
+
+        result = read_present(nf, &present, err);
+        if (result == 0)
+            result = compare_present(nf, policy, &present, err);
+        if (result == -EINTR || !nft_generation_is(nf, present.generation) ||
+            (result == -EBADMSG && differed != present.generation))
+            result = -ERESTART;
+        differed = present.generation;
+    }
     return result;
 }
 

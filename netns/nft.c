@@ -854,6 +854,14 @@ int nft_generation(struct netlink *nf, uint32_t *ret, struct error *err)
     return 0;
 }
 
+bool nft_generation_is(struct netlink *nf, uint32_t generation)
+{
+    struct error unimportant;
+    uint32_t current = 0;
+
+    return nft_generation(nf, &current, &unimportant) == 0 && current == generation;
+}
+
 uint32_t nft_generation_after(uint32_t generation)
 {
     return generation == UINT32_MAX ? 1 : generation + 1; /* 0 is no generation */

@@ -168,6 +168,9 @@ struct nft_step nft_reject_admin(void); /* reject with icmpx admin-prohibited */
 /* The number of the current generation of rules in the socket's namespace. */
 int nft_generation(struct netlink *nf, uint32_t *ret, struct error *err);
 
+/* Whether it is still this one: nobody has changed a rule since. */
+bool nft_generation_is(struct netlink *nf, uint32_t generation);
+
 /* The number after one more transaction. */
 uint32_t nft_generation_after(uint32_t generation);
 

@@ -10,6 +10,8 @@
 #include <net/if.h>
 #include <stdio.h>
 
+enum { TRIES = 16 }; /* of a look, when somebody else changes rules at the same time */
+
 struct uplink_names {
     char table[NFT_NAME_SIZE];
     char link[IFNAMSIZ];
@@ -91,7 +93,7 @@ static void add_chains(const struct nft_table *table, const struct policy *polic
     add_other_chains(table, policy, uplink);
 }
 
-int uplink_rules_compare(struct netlink *nf, const struct policy *policy, bool in_force, struct error *err)
+static int compare_once(struct netlink *nf, const struct policy *policy, bool in_force, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     struct uplink_names names = names_of(policy->network);
@@ -100,6 +102,26 @@ int uplink_rules_compare(struct netlink *nf, const struct policy *policy, bool i
     add_chains(&table, policy, names.link);
     return in_force ? nft_compare(nf, batch, names.table, err)
                     : nft_compare_chains(nf, batch, names.table, err);
+}
+
+/* What was found while somebody changed rules, as engines and firewalls do, is nothing: then again. As in
+ * hub_rules_compare. */
+int uplink_rules_compare(struct netlink *nf, const struct policy *policy, bool in_force, struct error *err)
+{
+    uint32_t differed = 0;
+    int result = -EINTR;
+
+    for (unsigned i = 0; i < TRIES && result == -EINTR; i++) {
+        uint32_t generation = 0;
+
+        result = nft_generation(nf, &generation, err);
+        if (result == 0)
+            result = compare_once(nf, policy, in_force, err);
+        if (!nft_generation_is(nf, generation) || (result == -EBADMSG && differed != generation))
+            result = -EINTR;
+        differed = generation;
+    }
+    return result;
 }
 
 /* The chains stay and their rules are replaced. A new chain in place of an old one would be another hook:

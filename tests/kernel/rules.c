@@ -658,6 +658,25 @@ Test(rules, hub_reload_has_no_gap)
     expect_no_gap(start_reloading(HUB, hub_rules_install));
 }
 
+/* Who looks meanwhile sees the rules of before or of after, or is told that they change: never a change. */
+Test(rules, hub_compare_takes_no_reload_for_a_change)
+{
+    struct netlink *nf = topology_netfilter(HUB);
+    pid_t reloader = 0;
+    int status = 0;
+
+    install_hub();
+    reloader = start_reloading(HUB, hub_rules_install);
+    while (waitpid(reloader, &status, WNOHANG) == 0) {
+        int result = hub_rules_compare(nf, &policy, &err);
+
+        cr_assert(result == 0 || result == -ERESTART, "%d: %s", result, err.text);
+    }
+    cr_assert_eq(status, 0);
+    cr_expect_eq(hub_rules_compare(nf, &policy, &err), 0, "%s", err.text);
+    netlink_close(nf);
+}
+
 Test(rules, uplink_reload_has_no_gap)
 {
     install_hub();
