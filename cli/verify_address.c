@@ -4,8 +4,6 @@
 #include "base/cleanup.h"
 #include "netns/hub.h"
 
-#include <errno.h>
-
 /* A link whose namespace is gone is about to go, too: the hook waits for that. */
 static const struct hub_member *holder(const struct hub_member *members, size_t count, uint32_t address)
 {
@@ -36,9 +34,8 @@ int verify_address_check(const struct policy *policy, const struct policy_role *
     }
     if (other == NULL)
         return 0; /* no address at all: a policy's own fault, and the hook's to say */
-    result = error_set(err, EADDRINUSE, "verify role %s: %s %s of container %.12s", role->name,
-                       one ? "its only address is" : "all of its addresses are taken, the last is",
-                       policy_format_address(other->address, address), other->id);
-    error_advise(err, "stop that container while the role is verified");
-    return result;
+    error_set(err, 0, "verify role %s: %s, %s, is that of container %.12s", role->name,
+              one ? "its only address" : "none of its addresses is free; the last",
+              policy_format_address(other->address, address), other->id);
+    return error_advise(err, "stop that container while the role is verified");
 }

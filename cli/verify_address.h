@@ -8,6 +8,6 @@
 #include "base/error.h"
 #include "policy/policy.h"
 
-/* `hub`: the network's. Fails with -EADDRINUSE, and names the container that is in the way. */
+/* `hub`: the network's. The error names the container that is in the way. */
 int verify_address_check(const struct policy *policy, const struct policy_role *role, int hub,
                          struct error *err);

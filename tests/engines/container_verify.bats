@@ -152,7 +152,7 @@ two_links()
     "$SALLYPORT" verify --network "$NETWORK" --role pair --engine "$RUNTIME" --cgroup-parent "$CGROUPS" --only raw
     sleeper second pair
     refused "$SALLYPORT" verify --network "$NETWORK" --role pair --engine "$RUNTIME" --cgroup-parent "$CGROUPS"
-    [[ $output =~ "all of its addresses are taken, the last is 10.209.0.17 of container "(first|second) ]] || fail "$output"
+    [[ $output =~ "none of its addresses is free; the last, 10.209.0.17, is that of container "(first|second) ]] || fail "$output"
     container_delete first
     container_delete second
 }
@@ -175,7 +175,7 @@ two_links()
     says nowhere
     refused "$SALLYPORT" verify agent
     refused "$SALLYPORT" verify --network "$NETWORK" --role gateway --engine "$RUNTIME" --cgroup-parent "$CGROUPS"
-    says "its only address is $GATEWAY of container gateway"
+    says "its only address, $GATEWAY, is that of container gateway; stop that container"
     refused "$SALLYPORT" verify --network "$NETWORK" --engine "$RUNTIME" --cgroup-parent elsewhere
     says "--cgroup-parent elsewhere: does not begin with a slash"
 }
