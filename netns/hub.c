@@ -120,6 +120,7 @@ static int make(const struct policy *policy, int host_netns, struct error *err)
 {
     struct build build = {.policy = policy, .host_netns = host_netns};
     cleanup_close int lock = pin_lock(true, err);
+    struct error undo;
     int hub = -1;
     int result = 0;
 
@@ -129,6 +130,8 @@ static int make(const struct policy *policy, int host_netns, struct error *err)
     if (hub != -ENOENT)
         return hub;
     result = child_run(build_hub, &build, err);
+    if (result == -ECHILD) /* killed: it could not undo what it made on the host */
+        uplink_remove(policy->network, host_netns, &undo);
     if (result < 0)
         return error_prefix(err, "bring up network %s", policy->network);
     return pin_open(policy->network, err);
