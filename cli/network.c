@@ -134,7 +134,7 @@ int verb_network(int argc, char **argv, struct error *err)
 
     if (take_format(&argc, argv, &format) < 0)
         return verb_usage("network", "--json and --dot are two things");
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+    if (argc >= 2 && strcmp(argv[argc - 1], "--help") == 0)
         return fputs(USAGE, stdout), 0;
     if (format == NETWORK_DOT && (argc < 2 || strcmp(argv[1], "show") != 0))
         return verb_usage("network", "--dot is for show");

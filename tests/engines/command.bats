@@ -117,7 +117,7 @@ changed()
 }
 
 @test "help and version, of every program and verb" {
-    for words in "$SALLYPORT --help" "$SALLYPORT network --help" "$SALLYPORT bundle --help" \
+    for words in "$SALLYPORT --help" "$SALLYPORT network --help" "$SALLYPORT network show --help" "$SALLYPORT bundle --help" \
         "$SALLYPORT proxy-config --help" "$SALLYPORT seccomp-profile --help" "$HOOK --help"; do
         # shellcheck disable=SC2086
         run $words
