@@ -4,16 +4,21 @@
 #include "hook/process.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "hook/refuse.h"
+#include "netns/tenants.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { STAT_MAX = 4096 }; /* of /proc/PID/stat, which is a line of some fifty numbers */
 
 bool process_ended(int pidfd)
 {
@@ -28,6 +33,21 @@ int process_stat_namespace(const char *process, const char *kind, struct stat *r
 
     snprintf(path, sizeof(path), "/proc/%s/ns/%s", process, kind);
     return stat(path, ret) == 0 ? 0 : -errno;
+}
+
+int process_start(const char *process, uint64_t *ret_ticks)
+{
+    cleanup_free char *text = NULL;
+    struct error err;
+    char path[3 * NAME_MAX];
+    size_t length = 0;
+    int result = 0;
+
+    snprintf(path, sizeof(path), "/proc/%s/stat", process);
+    result = file_read_at(AT_FDCWD, path, STAT_MAX, &text, &length, &err);
+    if (result < 0)
+        return result;
+    return tenants_parse_start(text, ret_ticks) ? 0 : -EBADMSG;
 }
 
 struct scan { /* who is in a namespace */

@@ -2,7 +2,34 @@
 #include "hook/target.h"
 
 #include "base/cleanup.h"
+#include "hook/process.h"
 #include "netns/namespace.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* A pid is only as good as the runtime that tells it: where that was killed, the init's end leaves its number
+ * to others while the hook still reads the state. An init was there before whoever is told of it, so who is
+ * younger than this process is somebody else. */
+static int refuse_younger(pid_t pid, int pidfd, struct error *err)
+{
+    uint64_t own = 0;
+    uint64_t theirs = 0;
+    char name[16];
+    int result = process_start("self", &own);
+
+    snprintf(name, sizeof(name), "%d", (int)pid);
+    if (result == 0)
+        result = process_start(name, &theirs);
+    if (process_ended(pidfd)) /* then that was read of whoever has the number now */
+        result = -ESRCH;
+    if (result < 0)
+        return error_set(err, -result, "read when process %d was started", (int)pid);
+    if (theirs <= own)
+        return 0;
+    error_set(err, ESRCH, "attach process %d: it is younger than the container", (int)pid);
+    return error_advise(err, "start the container again: its own process has ended");
+}
 
 int target_open(struct target *target, pid_t pid, struct error *err)
 {
@@ -11,7 +38,8 @@ int target_open(struct target *target, pid_t pid, struct error *err)
     if (result < 0)
         return result;
     target->host_netns = result;
-    return namespace_open_process(pid, &target->pidfd, &target->netns, err);
+    result = namespace_open_process(pid, &target->pidfd, &target->netns, err);
+    return result < 0 ? result : refuse_younger(pid, target->pidfd, err);
 }
 
 void target_close(const struct target *target)
