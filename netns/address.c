@@ -45,10 +45,10 @@ static int refuse_waiting(const char *what, struct error *err)
     return error_advise(err, "try again");
 }
 
-static int refuse_attached(const struct claim *claim, const struct link *link, struct error *err)
+int address_refuse_attached(const char *id, const struct link *link, struct error *err)
 {
-    error_set(err, EBUSY, "attach container %.64s: it is attached already (link %s in the hub)",
-              claim->request->id, link->name);
+    error_set(err, EBUSY, "attach container %.64s: it is attached already (link %s in the hub)", id,
+              link->name);
     return error_advise(err, "give every container an id of its own");
 }
 
@@ -69,13 +69,15 @@ static int settle_own(const struct claim *claim, const struct link *link, struct
     if (result < 0)
         return result;
     if (ours >= 0 && link->peer_netnsid == ours)
-        return refuse_attached(claim, link, err);
+        return address_refuse_attached(claim->request->id, link, err);
     result = use_look(claim->hub, link->peer_netnsid, &use, NULL, err);
     if (result < 0)
         return result;
     if (use == USE_NONE)
         return link_delete(claim->hub, link->index, err);
-    return use == USE_UNKNOWN && wait_a_moment(claim) ? 1 : refuse_attached(claim, link, err);
+    return use == USE_UNKNOWN && wait_a_moment(claim)
+               ? 1
+               : address_refuse_attached(claim->request->id, link, err);
 }
 
 static int settle_predecessor(const struct claim *claim, struct error *err)

@@ -18,3 +18,6 @@
  * What the container's own predecessor has left is waited for or deleted. *ret_link: the hub's end. */
 int address_take(const struct member_request *request, const char *altname, struct netlink *hub,
                  struct netlink *member, struct link *ret_link, uint32_t *ret_address, struct error *err);
+
+/* Refuses a container whose id another one has, on that link. Returns -EBUSY. */
+int address_refuse_attached(const char *id, const struct link *link, struct error *err);

@@ -108,6 +108,18 @@ static int configure_member(const struct attach *attach, struct error *err)
     return netlink_send(attach->member, batch, NULL, err);
 }
 
+/* Of several with one id that are attached at the same time, all but one learn it here. */
+static int explain_name(const struct attach *attach, int result, struct error *err)
+{
+    struct link other;
+    struct error unimportant;
+
+    if (result != -EEXIST || link_find(attach->hub, attach->altname, &other, &unimportant) < 0 ||
+        other.index == attach->link.index)
+        return result;
+    return address_refuse_attached(attach->request->id, &other, err);
+}
+
 /* The last step: from here on packets pass. */
 static int connect_hub(const struct attach *attach, struct error *err)
 {
@@ -120,13 +132,15 @@ static int connect_hub(const struct attach *attach, struct error *err)
                                  .prefix = 32,
                                  .index = index};
     uint8_t mac[LINK_MAC_SIZE];
+    int result = 0;
 
     link_far_mac(attach->address, mac);
     link_add_altname(batch, index, attach->altname);
     link_add_up(batch, index, attach->request->role->name);
     link_add_neighbour(batch, index, attach->address, mac);
     route_add(batch, NLM_F_EXCL, &member, "add route to the member");
-    return netlink_send(attach->hub, batch, NULL, err);
+    result = netlink_send(attach->hub, batch, NULL, err);
+    return result < 0 ? explain_name(attach, result, err) : 0;
 }
 
 /* With the thread in the member's namespace, where sysctls are written. */
