@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Many containers: 200 one after another and 32 at once leave nothing behind, and no two have the same address.
+# Many containers: 200 one after another and 64 at once leave nothing behind, and no two have the same address.
 
 source "$BATS_TEST_DIRNAME/common.bash"
 
@@ -52,30 +52,39 @@ same_inventory()
     eventually same_inventory || fail "$(cat "$WORK/difference")"
 }
 
-@test "32 containers at once" {
+@test "64 containers at once fill the pool to the last address" {
     inventory >"$WORK/before"
     pids=()
-    for ((i = 1; i <= 32; i++)); do
+    for ((i = 1; i <= 64; i++)); do
         bundle "many$i" agent sleep 600
         seal "many$i"
     done
-    for ((i = 1; i <= 32; i++)); do
+    for ((i = 1; i <= 64; i++)); do
         container_start "many$i" &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do
         wait "$pid"
     done
-    [ "$(hub_links)" -eq 32 ]
-    for ((i = 1; i <= 32; i++)); do
+    # All of them by guard, link, route and address; the pool has no address for one more.
+    run "$SALLYPORT" network show "$NETWORK" --json
+    [ "$(jq -c '[.problems, (.members | map(select(.role == "agent" and .up)) | length)]' <<<"$output")" = '[[],64]' ] ||
+        fail "$output"
+    bundle more agent /bin/echo started
+    seal more
+    run container_run more
+    [[ $status -ne 0 && $output != *started* ]] || fail "$output"
+    container_delete more
+    [ "$(hub_links)" -eq 64 ]
+    for ((i = 1; i <= 64; i++)); do
         address_of "many$i"
     done >"$WORK/addresses"
-    [ "$(sort -u "$WORK/addresses" | grep -c '^10\.209\.0\.')" -eq 32 ]
+    [ "$(sort -u "$WORK/addresses" | grep -c '^10\.209\.0\.')" -eq 64 ]
     # Each of them speaks for itself only: the one is not the other.
     run inside many1 /probe tcp "$PROXY" 3128 --source "$(sed -n 2p "$WORK/addresses")" --timeout-ms 60
     [ "$status" -eq 1 ]
     pids=()
-    for ((i = 1; i <= 32; i++)); do
+    for ((i = 1; i <= 64; i++)); do
         container_delete "many$i" &
         pids+=($!)
     done
