@@ -107,13 +107,14 @@ static struct verify_way way_of(const struct nflog_packet *ip)
                                ip->protocol};
 }
 
-static bool was_forged(const struct verify_packets *packets, const struct nflog_packet *ip)
+/* Whether it, or one just like it, was noted when it came in. */
+static bool was_noted(const struct verify_packets *packets, const struct nflog_packet *ip)
 {
     const struct verify_way way = way_of(ip);
-    size_t count = packets->forged_count < VERIFY_FORGED_MAX ? packets->forged_count : VERIFY_FORGED_MAX;
+    size_t count = packets->noted_count < VERIFY_NOTED_MAX ? packets->noted_count : VERIFY_NOTED_MAX;
 
     for (size_t i = 0; i < count; i++) {
-        const struct verify_way *one = &packets->forged[i];
+        const struct verify_way *one = &packets->noted[i];
 
         if (one->source == way.source && one->destination == way.destination &&
             one->source_port == way.source_port && one->destination_port == way.destination_port &&
@@ -186,22 +187,33 @@ static void take_entering(struct verify_packets *packets, const struct witness_p
 {
     const struct nflog_packet *ip = &packet->ip;
     const struct policy_range subnet = policy_subnet(packets->policy);
+    bool foreign = ip->has_addresses && ip->source != packets->address;
     const char *why = NULL;
 
     packets->entered++;
+    if (foreign || (packet->tcp_flags & TH_RST) != 0)
+        packets->noted[packets->noted_count++ % VERIFY_NOTED_MAX] = way_of(ip);
     if (packet->odd_frame)
         why = ", in a frame that is not for the hub";
     else if (!ip->has_addresses)
         why = "";
-    else if (ip->source != packets->address)
+    else if (foreign)
         why = ", with a forged source";
     else if (ip->protocol != IPPROTO_TCP || ip->fragment || !in_range(&subnet, ip->destination))
         why = "";
-    if (why == NULL)
-        return;
-    offend(packets, packet, why, &packets->entering);
-    if (ip->has_addresses && ip->source != packets->address)
-        packets->forged[packets->forged_count++ % VERIFY_FORGED_MAX] = way_of(ip);
+    if (why != NULL)
+        offend(packets, packet, why, &packets->entering);
+}
+
+/* From the member's address, going out. */
+static void take_own(struct verify_packets *packets, const struct witness_packet *packet)
+{
+    if ((packet->tcp_flags & TH_RST) != 0 && !was_noted(packets, &packet->ip))
+        return; /* the hub's own, to somebody whose packet to the member it refused */
+    if (is_allowed(packets->policy, packet))
+        packets->allowed++;
+    else
+        offend(packets, packet, "", &packets->leaving);
 }
 
 static void take_leaving(struct verify_packets *packets, const struct witness_packet *packet)
@@ -209,12 +221,9 @@ static void take_leaving(struct verify_packets *packets, const struct witness_pa
     const struct nflog_packet *ip = &packet->ip;
     const struct policy_range subnet = policy_subnet(packets->policy);
 
-    if (packets->link != 0 && ip->has_addresses && ip->source == packets->address) {
-        if (is_allowed(packets->policy, packet))
-            packets->allowed++;
-        else
-            offend(packets, packet, "", &packets->leaving);
-    } else if (ip->has_addresses && was_forged(packets, ip))
+    if (packets->link != 0 && ip->has_addresses && ip->source == packets->address)
+        take_own(packets, packet);
+    else if (ip->has_addresses && was_noted(packets, ip))
         offend(packets, packet, ", with a forged source", &packets->leaving);
     else if (!ip->has_addresses || ip->protocol != IPPROTO_TCP || ip->fragment ||
              !in_range(&subnet, ip->source) || !in_range(&subnet, ip->destination))

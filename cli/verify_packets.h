@@ -10,7 +10,8 @@
  *
  * Going out by another link: the connections that the policy allows the member, the answers of those that it
  * allows others to the member, and TCP between other addresses of the subnet, which is the business of
- * others, unless the very same packet came in from the member: then it was forged.
+ * others, unless the very same packet came in from the member: then it was forged. A reset from the member's
+ * address that did not come in from it is the hub's own: so it refuses whoever knocks there.
  *
  * Invariant: bounded memory, whatever comes. */
 #pragma once
@@ -27,7 +28,7 @@
 enum {
     VERIFY_OFFENDERS_MAX = 4,   /* that are told apart; the others are counted */
     VERIFY_OFFENDER_SIZE = 120, /* characters of one */
-    VERIFY_FORGED_MAX = 64,     /* packets with a foreign source, the last that came in */
+    VERIFY_NOTED_MAX = 64,      /* packets with a foreign source, and resets: the last that came in */
     VERIFY_MARKER_SIZE = 41,    /* as the probe takes it */
     VERIFY_NO_ATTEMPT = 0,
 };
@@ -60,8 +61,8 @@ struct verify_packets {
     uint64_t allowed; /* of its packets, that went out as the policy allows */
     struct verify_offenders entering;
     struct verify_offenders leaving;
-    struct verify_way forged[VERIFY_FORGED_MAX]; /* a ring */
-    size_t forged_count;
+    struct verify_way noted[VERIFY_NOTED_MAX]; /* a ring */
+    size_t noted_count;
 };
 
 void verify_packets_take(struct verify_packets *packets, const struct witness_packet *packet);

@@ -226,6 +226,19 @@ END
     [[ -s $WORK/others && $status -eq 0 ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
 }
 
+@test "who knocks at the container is refused in its name, and that is no packet of its own" {
+    intrude <<END
+verified=\$((0x\${link#sp}))
+verified=\$((verified >> 24)).\$((verified >> 16 & 255)).\$((verified >> 8 & 255)).\$((verified & 255))
+setsid nsenter --target $(<"$WORK/gateway.pid") --net bash -c 'while [[ -d /proc/\$1 ]]; do
+    : </dev/tcp/\$0/22
+done' "\$verified" "\$pid" </dev/null >/dev/null 2>"$WORK/knocked" &
+END
+    verify --only arrivals --only host
+    grep -q refused "$WORK/knocked"
+    [[ $status -eq 0 ]] || fail "$status: $(at_fault) $(detail out-of-hub) $(cat "$WORK/intruder.log")"
+}
+
 @test "a witness that sees nothing is broken, and not content" {
     intrude <<'END'
 hub ip link set "$link" down

@@ -229,6 +229,24 @@ Test(verify_packets, going_out_what_others_do_is_theirs_unless_it_was_forged_or_
     cr_assert_eq(packets.allowed, 0);
 }
 
+/* Neither a leak, which anybody could bring about by knocking, nor proof that something allowed went out. */
+Test(verify_packets, a_reset_in_the_members_name_that_it_did_not_send_is_the_hubs)
+{
+    static const struct sent KNOCKED = {64, 3, IPPROTO_TCP, 22, 40000, TH_RST | TH_ACK};
+    static const struct sent ALLOWED = {64, 3, IPPROTO_TCP, 22, 8642, TH_RST | TH_ACK};
+
+    pass(OUT, &KNOCKED);
+    pass(OUT, &ALLOWED);
+    cr_assert_eq(packets.leaving.count + packets.allowed, 0);
+    pass(IN, &KNOCKED);
+    pass(OUT, &KNOCKED);
+    cr_assert_eq(packets.leaving.count, 1);
+    pass(IN, &ALLOWED);
+    pass(OUT, &ALLOWED);
+    cr_assert_eq(packets.leaving.count, 1);
+    cr_assert_eq(packets.allowed, 1);
+}
+
 Test(verify_packets, what_the_hub_answers_the_member_and_what_others_send_in_is_no_arrival)
 {
     uint8_t bytes[256];
