@@ -231,10 +231,24 @@ static int add_control(const struct adder *adder, const char *name, const char *
     return add(adder, name, tried, VERIFY_OPEN, seen ? VERIFY_OPEN : VERIFY_CLOSED, detail, err);
 }
 
+static int add_host_control(const struct adder *adder, struct error *err)
+{
+    const struct verify_listeners *listeners = &adder->arrivals->listeners;
+    const uint64_t lost = verify_listeners_lost(listeners);
+    char detail[64] = "by TCP and UDP";
+
+    if (!listeners->heard_tcp || !listeners->heard_udp)
+        snprintf(detail, sizeof(detail), "not by %s, a firewall on lo may be why",
+                 listeners->heard_tcp ? "UDP" : "TCP");
+    else if (lost > 0)
+        snprintf(detail, sizeof(detail), "%" PRIu64 " lost, somebody sends too much", lost);
+    return add_control(adder, "witness-host", "control: the listeners on this host hear a word of ours",
+                       listeners->heard_tcp && listeners->heard_udp && lost == 0, detail, err);
+}
+
 static int add_controls(const struct adder *adder, unsigned lost, struct error *err)
 {
     const struct verify_arrivals *arrivals = adder->arrivals;
-    const struct verify_listeners *listeners = &arrivals->listeners;
     char detail[64];
     int result = 0;
 
@@ -246,14 +260,7 @@ static int add_controls(const struct adder *adder, unsigned lost, struct error *
         result = add_control(adder, "witness-out", "control: it sees the allowed connections leave the hub",
                              arrivals->packets.allowed > 0, detail, err);
     }
-    if (result == 0)
-        result = add_control(adder, "witness-host", "control: the listeners on this host hear a word of ours",
-                             listeners->heard_tcp && listeners->heard_udp,
-                             !listeners->heard_tcp   ? "not by TCP, a firewall on lo may be why"
-                             : !listeners->heard_udp ? "not by UDP, a firewall on lo may be why"
-                                                     : "by TCP and UDP",
-                             err);
-    return result;
+    return result == 0 ? add_host_control(adder, err) : result;
 }
 
 static int add_lines(const struct adder *adder, unsigned lost, struct error *err)

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,7 +96,7 @@ static int open_both(struct verify_listeners *listeners)
     uint16_t port = 0;
 
     if (tcp < 0 || udp < 0 || bind_port(tcp, 0) < 0 || port_of(tcp, &port) < 0 || bind_port(udp, port) < 0 ||
-        listen(tcp, LISTENERS_OPEN) < 0)
+        listen(tcp, SOMAXCONN) < 0)
         return -errno;
     listeners->tcp = take_fd(&tcp);
     listeners->udp = take_fd(&udp);
@@ -246,4 +247,20 @@ void verify_listeners_end(struct verify_listeners *listeners, const char *marker
 
     for (unsigned i = 0; i < LISTENERS_OPEN; i++)
         hear(&to, &listeners->callers[i], true);
+}
+
+/* Returns UINT32_MAX where the kernel does not tell. */
+static uint32_t lost_by(int fd)
+{
+    uint32_t memory[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof(memory);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0)
+        return UINT32_MAX;
+    return memory[SK_MEMINFO_DROPS];
+}
+
+uint64_t verify_listeners_lost(const struct verify_listeners *listeners)
+{
+    return (uint64_t)lost_by(listeners->tcp) + lost_by(listeners->udp);
 }

@@ -8,6 +8,7 @@
  * heard at a time, and one piece of what each says is looked at.
  *
  * The sockets prove that they hear: each is sent a word of our own first, which the container never learns.
+ * What there was no room for, because a stranger sent too much, is counted.
  */
 #pragma once
 
@@ -48,6 +49,9 @@ bool verify_listeners_read(struct verify_listeners *listeners, const char *marke
 
 /* Nothing more will come: judges who came and has said nothing. */
 void verify_listeners_end(struct verify_listeners *listeners, const char *marker, uint32_t address);
+
+/* How much came that there was no room for: datagrams and connections. */
+uint64_t verify_listeners_lost(const struct verify_listeners *listeners);
 
 void verify_listeners_close(struct verify_listeners *listeners);
 

@@ -226,6 +226,30 @@ END
     [[ -s $WORK/others && $status -eq 0 ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
 }
 
+@test "a stranger who sends more than the listeners can take is told: something of the container's may be lost in it" {
+    local protocol
+    for protocol in tcp udp; do
+        intrude <<END
+verify=\$(pgrep -x sallyport)
+port=\$(ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p')
+kill -STOP "\$verify"
+setpriv --reuid 65534 --clear-groups python3 -c '
+import socket, sys
+sockets = []
+for i in range(5000):
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM if sys.argv[1] == "tcp" else socket.SOCK_DGRAM)] + sockets[:900]
+    sockets[0].setblocking(False)
+    sockets[0].connect_ex(("127.0.0.1", int(sys.argv[2])))
+    if sys.argv[1] == "udp":
+        sockets[0].send(b"x" * 400)' $protocol "\$port"
+kill -CONT "\$verify"
+END
+        verify --only arrivals
+        [[ $status -eq 1 && $(at_fault) == broken:witness-host ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
+        tells witness-host '^[1-9][0-9]* lost, somebody sends too much: so nothing'
+    done
+}
+
 @test "who knocks at the container is refused in its name, and that is no packet of its own" {
     intrude <<END
 verified=\$((0x\${link#sp}))
