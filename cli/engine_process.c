@@ -21,16 +21,31 @@ static int read_of(pid_t pid, const char *what, char **ret_text, size_t *ret_len
     return file_read_at(AT_FDCWD, path, PROC_FILE_MAX, ret_text, ret_length, err);
 }
 
+/* By /proc/PID/status: all four user ids are root's, and it has one number only, so it is in the pid
+ * namespace that /proc shows. The name is there too, but the kernel escapes what would end its line. */
+static bool is_of_host_root(const char *status)
+{
+    static const char NUMBERS[] = "\nNSpid:\t";
+    const char *numbers = strstr(status, NUMBERS);
+
+    if (numbers == NULL || strstr(status, "\nUid:\t0\t0\t0\t0\n") == NULL)
+        return false;
+    numbers += strlen(NUMBERS);
+    return numbers[strspn(numbers, "0123456789")] == '\n';
+}
+
 bool engine_process_is(pid_t pid, const char *name)
 {
-    cleanup_free char *text = NULL;
+    cleanup_free char *comm = NULL;
+    cleanup_free char *status = NULL;
     struct error ignored = {0};
     size_t length = 0;
 
-    if (read_of(pid, "comm", &text, &length, &ignored) < 0)
+    if (read_of(pid, "comm", &comm, &length, &ignored) < 0 ||
+        read_of(pid, "status", &status, &length, &ignored) < 0)
         return false;
-    text[strcspn(text, "\n")] = '\0';
-    return strcmp(text, name) == 0;
+    comm[strcspn(comm, "\n")] = '\0';
+    return strcmp(comm, name) == 0 && is_of_host_root(status);
 }
 
 int engine_process_arguments(pid_t pid, struct engine_arguments *ret, struct error *err)

@@ -15,7 +15,8 @@ struct engine_arguments {
     size_t length;
 };
 
-/* Whether the process exists and has this name. A number in a file may be another process's by now. */
+/* Whether the process exists, has this name, and is of this host's root. A number in a file may be another
+ * process's by now: a name and a command line are anybody's to choose, in a container root's too. */
 bool engine_process_is(pid_t pid, const char *name);
 
 int engine_process_arguments(pid_t pid, struct engine_arguments *ret, struct error *err);

@@ -253,6 +253,27 @@ PYTHON
     says "set up"
 }
 
+# Whoever has its number by now chooses its command line: where dockerd is asked, and which file it is told to read.
+@test "docker: who took a dead daemon's number and name is not believed, be it a user or a container's root" {
+    local -a who
+    printf '#!/bin/bash\nread <>"$1"\n' >"$PROGRAMS/dockerd"
+    chmod 755 "$PROGRAMS/dockerd"
+    mkfifo -m 666 "$PROGRAMS/wait"
+    for who in "setpriv --reuid 65534 --clear-groups" "unshare --pid --fork --kill-child"; do
+        # shellcheck disable=SC2086
+        $who "$PROGRAMS/dockerd" "$PROGRAMS/wait" --config-file "$WORK/theirs.json" --host "unix://$WORK/theirs.sock" \
+            </dev/null 3>&- &
+        disown
+        eventually pgrep -x dockerd
+        pgrep -x dockerd >/run/docker.pid
+        run --separate-stderr "$SALLYPORT" check --json
+        kill -KILL "$(</run/docker.pid)"
+        rm /run/docker.pid
+        [[ $(line dockerd level) == "" && $output != *theirs* ]] || fail "$who: $output"
+    done
+    rm "$PROGRAMS/dockerd" "$PROGRAMS/wait"
+}
+
 @test "podman: hooks that are not there, or where podman does not look" {
     advised warning podman
     rm /etc/containers/oci/hooks.d/sallyport.json
