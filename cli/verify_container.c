@@ -86,7 +86,7 @@ static int make_directory(struct verify_container *container, struct error *err)
     uint64_t number = 0;
     struct stat st;
 
-    if (mkdir(RUN_DIRECTORY, 0755) < 0 && errno != EEXIST)
+    if (mkdir(RUN_DIRECTORY, 0700) < 0 && errno != EEXIST)
         return error_set(err, errno, "make " RUN_DIRECTORY);
     if (lstat(RUN_DIRECTORY, &st) < 0)
         return error_set(err, errno, "look at " RUN_DIRECTORY);
