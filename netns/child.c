@@ -35,9 +35,9 @@ __attribute__((noreturn)) static void child(int (*work)(void *data, struct error
     end_child(&report);
 }
 
-void child_end_here(int result, const struct error *err)
+void child_end_here(const struct error *err)
 {
-    const struct report report = {result, *err};
+    const struct report report = {-ECHILD, *err};
 
     if (report_to >= 0)
         end_child(&report);

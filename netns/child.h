@@ -8,9 +8,10 @@
 
 /* Runs `work` in a forked child and waits for its end. The caller is single-threaded.
  *
- * Returns what `work` returned, with its error; -ECHILD if the child died instead. */
+ * Returns what `work` returned, with its error; -ECHILD if it ended in the middle instead: killed, or
+ * by child_end_here. Then nobody has undone what it did. */
 int child_run(int (*work)(void *data, struct error *err), void *data, struct error *err);
 
-/* Ends this process where it cannot go on: with its error as the result of child_run if it is such a child,
- * else with its line and exit status 1. `result` is negative. */
-__attribute__((noreturn)) void child_end_here(int result, const struct error *err);
+/* Ends this process where it cannot go on: with its error and -ECHILD as the result of child_run if it is
+ * such a child, else with its line and exit status 1. */
+__attribute__((noreturn)) void child_end_here(const struct error *err);

@@ -130,7 +130,7 @@ static int make(const struct policy *policy, int host_netns, struct error *err)
     if (hub != -ENOENT)
         return hub;
     result = child_run(build_hub, &build, err);
-    if (result == -ECHILD) /* killed: it could not undo what it made on the host */
+    if (result == -ECHILD) /* it could not undo what it made on the host */
         uplink_remove(policy->network, host_netns, &undo);
     if (result < 0)
         return error_prefix(err, "bring up network %s", policy->network);

@@ -65,10 +65,11 @@ int namespace_enter(int netns, struct error *err)
 void namespace_return(int netns)
 {
     struct error err;
-    int result = namespace_enter(netns, &err);
 
-    if (result < 0)
-        child_end_here(error_prefix(&err, "return to the network namespace of the caller"), &err);
+    if (namespace_enter(netns, &err) == 0)
+        return;
+    error_prefix(&err, "return to the network namespace of the caller");
+    child_end_here(&err);
 }
 
 int namespace_sysctl(const char *name, const char *value, struct error *err)

@@ -229,8 +229,10 @@ static const char *judge_up(const struct scenario *scenario, const struct fault 
     (void)fault;
     const char *wrong = NULL;
 
-    /* Who was killed cannot tidy up: the next one takes over what is there. */
-    if (!succeeded(outcome) && !WIFSIGNALED(outcome->status) && !scene_settles(rest))
+    /* Who was killed cannot tidy up: the next one takes over what is there. Who fails when the hub is already
+     * there, complete, has not to take it away from whom it serves by then. */
+    if (!succeeded(outcome) && !WIFSIGNALED(outcome->status) && judge_up_network(scenario) != NULL &&
+        !scene_settles(rest))
         return "it failed, and something is left";
     if (!succeeded(outcome) && !network(scenario, "up"))
         return "the next up fails";
@@ -508,7 +510,8 @@ void scenario_begin(const struct scenario *scenario)
 {
     if (host < 0)
         host = namespace_open_own(&err);
-    if (!scenario->down && !network(scenario, "up"))
+    /* The first network leaves a lock file and a shared /run/netns for those that come. */
+    if (!network(scenario, "up") || (scenario->down && !network(scenario, "down")))
         scene_die("the network does not come up");
     if (scenario->bundle != NULL && strcmp(scenario->bundle, "run") == 0)
         scene_make_runnable();
