@@ -115,6 +115,14 @@ static int write_temporary(int fd, const struct stat *old, const char *text, siz
     return fsync(fd) < 0 ? -errno : 0;
 }
 
+static int refuse_replacing(const char *name, int number, const char *what, struct error *err)
+{
+    error_set(err, number, "replace %s: %s", name, what);
+    if (number == ENOSPC || number == EDQUOT)
+        return error_advise(err, "make room in its file system");
+    return -number;
+}
+
 int file_replace_at(int dirfd, const char *name, const char *text, size_t length, mode_t mode,
                     struct error *err)
 {
@@ -131,13 +139,13 @@ int file_replace_at(int dirfd, const char *name, const char *text, size_t length
     snprintf(temporary, sizeof(temporary), ".sallyport-%016lx", nonce);
     fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return error_set(err, errno, "replace %s: create a temporary file beside it", name);
+        return refuse_replacing(name, errno, "create a temporary file beside it", err);
     result = write_temporary(fd, &old, text, length, mode);
     if (result == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
         result = -errno;
     if (result < 0) {
         unlinkat(dirfd, temporary, 0);
-        return error_set(err, -result, "replace %s", name);
+        return refuse_replacing(name, -result, "write the new one beside it", err);
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "cli/verb.h"
 #include "netns/hub.h"
 #include "netns/namespace.h"
+#include "netns/stranded.h"
 #include "policy/policy.h"
 
 #include <errno.h>
@@ -60,6 +61,21 @@ static int with_policy(const char *network,
     return result;
 }
 
+/* Where a hub had been deleted by others, those who lost their links are not in the one that is up now. That
+ * they cannot be looked for takes nothing from the network, which is up. */
+static void tell_stranded(const struct policy *policy)
+{
+    struct findings findings = {.count = 0};
+    struct error err;
+
+    if (stranded_look(policy, &findings, &err) < 0)
+        finding_add(&findings, "member-without-link", "look for containers without link: %s", err.text);
+    for (size_t i = 0; i < findings.count; i++)
+        fprintf(stderr, "sallyport: %s: %s\n", policy->network, findings.list[i].text);
+    if (findings.left_out > 0)
+        fprintf(stderr, "sallyport: %s: and %zu more containers\n", policy->network, findings.left_out);
+}
+
 static int ensure(const struct policy *policy, int host_netns, struct error *err)
 {
     int hub = network_ensure(policy, host_netns, err);
@@ -67,6 +83,7 @@ static int ensure(const struct policy *policy, int host_netns, struct error *err
     if (hub < 0)
         return hub;
     close(hub);
+    tell_stranded(policy);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "netns/hub_foreign.h"
 #include "netns/member_look.h"
+#include "netns/stranded.h"
 #include "netns/uplink.h"
 #include "netns/uplink_look.h"
 
@@ -189,6 +190,8 @@ static int read_hub(struct network_view *view, int hub, int host_netns, struct e
         result = hub_foreign(hub, view->network, policy, &view->findings, err);
     if (result == 0 && view->standing == POLICY_IN_FORCE)
         result = member_look(hub, policy, view->members, view->tenants, view->count, &view->findings, err);
+    if (result == 0 && policy != NULL)
+        result = stranded_look(policy, &view->findings, err);
     if (result == 0 && policy != NULL)
         result =
             uplink_look(policy, view->standing == POLICY_IN_FORCE, hub, host_netns, &view->findings, err);

@@ -167,6 +167,13 @@ int hub_check(const struct policy *policy, int netns, struct error *err)
     return result == -ENOENT ? -ESTALE : result;
 }
 
+/* What is no hub has no identity: somebody has bound another namespace in its place. */
+static int refuse_stranger(const char *network, struct error *err)
+{
+    error_set(err, 0, "use the hub of network %s: what is bound in its place is another namespace", network);
+    return error_advise(err, "run sallyport network down %s, then up, and restart its containers", network);
+}
+
 int hub_ensure(const struct policy *policy, int host_netns, struct error *err)
 {
     cleanup_close int hub = pin_open(policy->network, err);
@@ -177,14 +184,15 @@ int hub_ensure(const struct policy *policy, int host_netns, struct error *err)
     if (hub < 0)
         return hub;
     if (namespace_same(hub, host_netns))
-        return error_set(err, EINVAL, "use the hub of network %s: it is the host's own namespace",
-                         policy->network);
+        return refuse_stranger(policy->network, err);
     result = hub_check(policy, hub, err);
     return result < 0 ? result : take_fd(&hub);
 }
 
 static int refuse_change(const struct policy *policy, const char *is, const char *wanted, struct error *err)
 {
+    if (is[0] == '\0')
+        return refuse_stranger(policy->network, err);
     error_set(err, EBUSY, "reload network %s: it is up as %s, and the policy says %s", policy->network, is,
               wanted);
     return error_advise(err, "stop its containers and run sallyport network down %s, then up",

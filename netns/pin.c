@@ -103,6 +103,10 @@ static int open_pin(int root, const char *path, struct error *err)
 
     if (fd < 0 && errno == EACCES && is_leftover(root, path))
         return error_set(err, ENOENT, "open /%s: not a network namespace", path);
+    if (fd < 0 && errno == ELOOP) {
+        error_set(err, ELOOP, "open /%s", path);
+        return error_advise(err, "remove that link, which is none of Sallyport's");
+    }
     if (fd < 0)
         return error_set(err, errno, "open /%s", path);
     result = is_namespace(fd, &is_one, err);
@@ -196,6 +200,15 @@ static int prepare_directory(struct error *err)
                            : error_set(err, errno, "share the mount /%s", PIN_DIRECTORY);
 }
 
+/* Something that is neither a hub nor what a crash leaves: somebody has put it there. */
+static int refuse_leftover(const char *path, struct error *err)
+{
+    int number = errno;
+
+    error_set(err, number, "remove the leftover /%s", path);
+    return error_advise(err, number == EBUSY ? "unmount what is mounted there" : "remove it by hand");
+}
+
 int pin_set(const char *network, struct error *err)
 {
     char path[NAME_MAX];
@@ -212,7 +225,7 @@ int pin_set(const char *network, struct error *err)
     if (old >= 0)
         return error_set(err, EEXIST, "bind /%s", path);
     if (unlink(path) < 0 && errno != ENOENT)
-        return error_set(err, errno, "remove the leftover /%s", path);
+        return refuse_leftover(path, err);
     file = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0);
     if (file < 0)
         return error_set(err, errno, "make /%s", path);
@@ -236,7 +249,7 @@ static int remove_pin(void *data, struct error *err)
     if (errno != EINVAL && errno != ENOENT)
         return error_set(err, errno, "unmount /%s", path);
     if (unlink(path) < 0 && errno != ENOENT)
-        return error_set(err, errno, "remove /%s", path);
+        return refuse_leftover(path, err);
     return 0;
 }
 
@@ -312,6 +325,14 @@ static bool is_current(int directory, int fd)
            held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
+static int refuse_lock(struct error *err)
+{
+    int number = errno;
+
+    error_set(err, number, "open /%s/lock", STATE_DIRECTORY);
+    return number == ENOSPC ? error_advise(err, "make room in /run") : -number;
+}
+
 int pin_lock(bool exclusive, struct error *err)
 {
     for (int i = 0; i < LOCK_ATTEMPTS; i++) {
@@ -327,7 +348,7 @@ int pin_lock(bool exclusive, struct error *err)
         if (fd < 0 && errno == ENOENT)
             continue;
         if (fd < 0)
-            return error_set(err, errno, "open /%s/lock", STATE_DIRECTORY);
+            return refuse_lock(err);
         result = wait_for_lock(fd, exclusive ? LOCK_EX : LOCK_SH, LOCK_WAIT_S, STATE_DIRECTORY "/lock", err);
         if (result < 0)
             return result;

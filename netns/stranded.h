@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stranded members: containers that have lost their link. A hub that somebody else than `sallyport network
+ * down` has deleted (`ip netns delete`), or a link that was, is gone at once and for good: the container
+ * stays behind its guard, reaches nobody, and nothing in the hub tells of it. Its guard does. Only reads; a
+ * link is made when a container starts, so a restart mends it. */
+#pragma once
+
+#include "base/error.h"
+#include "netns/finding.h"
+#include "policy/policy.h"
+
+/* Adds a finding for every network namespace in which somebody lives and that has this network's guard, as it
+ * was made, but no link. Enters each namespace that a process is in, but the caller's, once. One that has
+ * just ended, or that may not be looked at, has none. */
+int stranded_look(const struct policy *policy, struct findings *findings, struct error *err);
