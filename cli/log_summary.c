@@ -14,15 +14,18 @@
 #include <string.h>
 
 enum {
-    KINDS_MAX = 2048, /* members make up names: what is kept of them has an end */
-    KINDS_SHOWN = 20, /* to people */
+    PLACES = POLICY_ROLES_MAX + 1, /* each role, and whoever has none of the policy's */
+    KINDS_OF_PLACE = 256,          /* members make up names: what is kept of them has an end, */
+    KINDS_MAX = PLACES * KINDS_OF_PLACE,
+    KINDS_SHOWN = 20, /* and to people the end is here */
 };
 
 struct summary {
     const struct policy *policy;
-    json_t *kinds;     /* what was refused, by role, method, target and rule */
-    uint64_t requests; /* all that were refused, */
-    uint64_t others;   /* and those of them that no kind has */
+    json_t *kinds;           /* what was refused, by role, method, target and rule */
+    size_t kinds_of[PLACES]; /* how many: no role can take the room of another */
+    uint64_t requests;       /* all that were refused, */
+    uint64_t others;         /* and those of them that no kind has */
     uint64_t unreadable;
 };
 
@@ -50,11 +53,21 @@ static json_t *make_kind(const struct summary *summary, const char *role, const 
                      reason.rule, "allow", reason.allow);
 }
 
+/* Which of kinds_of is the role's; NULL: nobody's. */
+static size_t place_of(const struct policy *policy, const struct policy_role *role)
+{
+    for (size_t i = 0; role != NULL && i < policy->roles_count; i++)
+        if (role == &policy->roles[i])
+            return i;
+    return PLACES - 1;
+}
+
 static void add_request(const struct squid_log_line *line, void *data)
 {
     struct summary *summary = data;
     const struct policy_role *role =
         summary->policy != NULL ? policy_role_of(summary->policy, line->client) : NULL;
+    size_t *count = &summary->kinds_of[place_of(summary->policy, role)];
     char key[sizeof(*line)];
     json_t *kind = NULL;
 
@@ -62,9 +75,10 @@ static void add_request(const struct squid_log_line *line, void *data)
     snprintf(key, sizeof(key), "%s %s %s %.*s", role != NULL ? role->name : "", line->denial, line->method,
              origin_length(line->target), line->target);
     kind = json_object_get(summary->kinds, key);
-    if (kind == NULL && json_object_size(summary->kinds) < KINDS_MAX) {
+    if (kind == NULL && *count < KINDS_OF_PLACE) {
         kind = make_kind(summary, role != NULL ? role->name : "", line);
         json_object_set_new(summary->kinds, key, kind);
+        *count += 1;
     }
     if (kind == NULL)
         summary->others++;

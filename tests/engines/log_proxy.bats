@@ -279,6 +279,23 @@ print(answers)' "$AGENT" "$PROXY" 3000 >"$WORK/answers"
     [[ $output == *"7 requests refused by the proxy, in -"* ]] || fail "$output"
 }
 
+@test "without -f: a role that makes up names hides its own, and not what another was refused" {
+    local line
+    line=" 1 %s TCP_DENIED/403 0 HIER_NONE/- hosts CONNECT %s:443\n"
+    {
+        for i in {1..3000}; do
+            # shellcheck disable=SC2059
+            printf "1700000000.000$line" "$AGENT" "name-$i.example"
+        done
+        # shellcheck disable=SC2059
+        printf "1700000000.000$line" "$GATEWAY" attacker.example
+    } >"$WORK/made-up"
+    "$SALLYPORT" log --json --network "$NETWORK" --proxy-log - <"$WORK/made-up" >"$WORK/made-up.json"
+    jq -e '.proxy | .requests == 3001 and .others == 3000 - (.refused | map(select(.role == "agent")) | length) and
+        (.refused | any(.role == "gateway" and .target == "attacker.example:443" and .requests == 1))' "$WORK/made-up.json" ||
+        fail "$(cut -c1-2000 "$WORK/made-up.json")"
+}
+
 @test "a log on standard input is followed, too, and its end is told" {
     mkfifo "$WORK/pipe"
     exec 8<>"$WORK/pipe"
