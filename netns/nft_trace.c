@@ -127,14 +127,24 @@ struct progress {
     struct nft_drop drop;
 };
 
+/* Whoever rejects a packet sends an error first, and that may be dropped on its way out: the packet that came
+ * in counts more than one that leaves. */
 static void follow(struct progress *progress, const struct nft_event *event)
 {
+    bool leaving = false;
+
     if (strcmp(event->table, progress->table) == 0 && strcmp(event->chain, LEAVING) == 0)
         progress->leaving = event->packet;
-    if (!event->dropped || progress->found)
+    leaving = event->packet == progress->leaving;
+    if (!event->dropped || (progress->found && (leaving || !progress->drop.leaving)))
         return;
     progress->found = true;
-    progress->drop = (struct nft_drop){.event = *event, .leaving = event->packet == progress->leaving};
+    progress->drop = (struct nft_drop){.event = *event, .leaving = leaving};
+}
+
+static bool is_settled(const struct progress *progress)
+{
+    return progress->found && !progress->drop.leaving;
 }
 
 /* One datagram, which may hold several messages. */
@@ -159,7 +169,7 @@ int nft_trace_read(struct netlink *nf, bool *ret_found, struct nft_drop *ret, st
     struct progress progress = {.found = false};
 
     table_name(progress.table);
-    while (!progress.found) {
+    while (!is_settled(&progress)) {
         _Alignas(struct nlmsghdr) uint8_t buffer[BUFFER_SIZE];
         struct sockaddr_nl from = {.nl_pid = 0};
         socklen_t from_size = sizeof(from);

@@ -34,7 +34,8 @@ struct nft_drop {
  * *ret is closed by the caller, which ends it. */
 int nft_trace_start(const char *link, struct netlink **ret, struct error *err);
 
-/* Reads what has come until the first drop. *ret_found: whether there was one. */
+/* Reads what has come until the first packet that was dropped on its way in, or else out. *ret_found: whether
+ * there was one. */
 int nft_trace_read(struct netlink *nf, bool *ret_found, struct nft_drop *ret, struct error *err);
 
 /* Reads one message of at most `size` bytes. Returns false, and *ret is untouched, if it is not a whole

@@ -441,7 +441,7 @@ eaten()
 }
 
 @test "firewall: ufw and firewalld are told in their own words, and their own tables only" {
-    mkdir /etc/ufw
+    mkdir -p /etc/ufw
     echo ENABLED=yes >/etc/ufw/ufw.conf
     nft 'add table ip filter; add chain ip filter INPUT { type filter hook input priority 0; policy drop; }'
     check failed "members of"
@@ -452,7 +452,7 @@ eaten()
     rm -r /etc/ufw
     nft delete table ip filter
     nft 'add table inet firewalld; add chain inet firewalld filter_INPUT {
-        type filter hook input priority 10; policy accept; }; add rule inet firewalld filter_INPUT iif != lo drop'
+        type filter hook input priority 10; policy accept; }; add rule inet firewalld filter_INPUT iif != lo reject with icmpx type admin-prohibited'
     check failed "members of"
     says "firewall-cmd --permanent --zone=trusted --add-interface=$UPLINK"
 }
