@@ -115,12 +115,22 @@ static int build_hub(void *data, struct error *err)
     return result;
 }
 
+/* A child that ended in the middle did not undo what it made on the host; one that pinned the hub was at its
+ * end, whatever was heard of it. */
+static void undo_for_child(const char *network, int host_netns)
+{
+    struct error ignored;
+    cleanup_close int hub = pin_open(network, &ignored);
+
+    if (hub == -ENOENT)
+        uplink_remove(network, host_netns, &ignored);
+}
+
 /* Opens the hub or makes it, under the lock: somebody else may have been faster. */
 static int make(const struct policy *policy, int host_netns, struct error *err)
 {
     struct build build = {.policy = policy, .host_netns = host_netns};
     cleanup_close int lock = pin_lock(true, err);
-    struct error undo;
     int hub = -1;
     int result = 0;
 
@@ -130,8 +140,8 @@ static int make(const struct policy *policy, int host_netns, struct error *err)
     if (hub != -ENOENT)
         return hub;
     result = child_run(build_hub, &build, err);
-    if (result == -ECHILD) /* it could not undo what it made on the host */
-        uplink_remove(policy->network, host_netns, &undo);
+    if (result == -ECHILD)
+        undo_for_child(policy->network, host_netns);
     if (result < 0)
         return error_prefix(err, "bring up network %s", policy->network);
     return pin_open(policy->network, err);

@@ -237,6 +237,8 @@ static const char *judge_up(const struct scenario *scenario, const struct fault 
     if (!succeeded(outcome) && !network(scenario, "up"))
         return "the next up fails";
     wrong = judge_up_network(scenario);
+    if (wrong != NULL)
+        network(scenario, "down"); /* not the next point's fault */
     return wrong != NULL ? wrong : settle(scenario);
 }
 
