@@ -174,6 +174,8 @@ static int run_container(const struct options *options, const struct verify_targ
         words[count++] = targets->arguments.texts[i];
     result = verify_container_make(container, words, err);
     if (result == 0)
+        result = verify_arrivals_begin(arrivals, err);
+    if (result == 0)
         result = verify_container_run(container, lines, terminal ? show_progress : NULL, &watch, err);
     if (terminal)
         fputs("\r                    \r", stderr);

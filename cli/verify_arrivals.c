@@ -156,6 +156,16 @@ int verify_arrivals_take(void *arrivals, struct error *err)
     return result < 0 ? result : 0;
 }
 
+int verify_arrivals_begin(struct verify_arrivals *arrivals, struct error *err)
+{
+    unsigned others = 0;
+    int result = 1;
+
+    for (int i = 0; i < ROUNDS_MAX && result > 0; i++)
+        result = take_some(arrivals, err);
+    return result < 0 ? result : witness_lost(arrivals->witness, &others, err);
+}
+
 /* Lines. */
 
 __attribute__((format(printf, 4, 5))) static size_t append(char *text, size_t size, size_t length,

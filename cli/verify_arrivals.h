@@ -34,6 +34,10 @@ void verify_arrivals_init(struct verify_arrivals *arrivals);
 int verify_arrivals_open(struct verify_arrivals *arrivals, const struct policy *policy, int hub, int own,
                          const char *id, struct error *err);
 
+/* The container is made, which can take seconds, and not started: what there was no room for until now was of
+ * others, who may send as much as they like. */
+int verify_arrivals_begin(struct verify_arrivals *arrivals, struct error *err);
+
 /* Takes what has arrived, as struct verify_watch (cli/verify_command.h) wants it. */
 int verify_arrivals_take(void *arrivals, struct error *err);
 

@@ -175,6 +175,29 @@ leaked()
         <<<"$output" || fail "no leak $1: $(jq -c '.groups[].attempts[] | select(.verdict == "leak")' <<<"$output")"
 }
 
+@test "a member that floods the hub while the image is imported hides nothing of the container, and breaks no line" {
+    local client=/usr/bin/docker
+    cp "$client" "$WORK/client"
+    cat >"$WORK/flooding" <<END
+#!/bin/bash
+if [[ " \$* " == *" import "* ]]; then
+    nsenter --target $(<"$WORK/gateway.pid") --net python3 -c '
+import socket
+for i in range(40000):
+    knock = socket.socket()
+    knock.setblocking(False)
+    knock.connect_ex(("10.209.0.99", 1024 + i))' </dev/null
+    touch "$WORK/flooded"
+fi
+exec "$WORK/client" "\$@"
+END
+    chmod 755 "$WORK/flooding"
+    mount --bind "$WORK/flooding" "$client"
+    run --separate-stderr verify docker --only arrivals --json
+    umount "$client"
+    [[ -e $WORK/flooded && $status -eq 0 ]] || fail "$stderr $output"
+}
+
 @test "a runtime in daemon.json that has the role's name, but is runc, is seen" {
     leaks 'true' docker --role pair --only plain --only raw --only capabilities
     leaked '^raw-icmp$'
