@@ -209,3 +209,66 @@ logged()
     docker rm --force restored
     eventually member_gone "$id"
 }
+
+# same_process NAME PID
+same_process()
+{
+    [[ $(docker inspect --format '{{.State.Running}} {{.State.Pid}}' "$1") == "true $2" ]]
+}
+
+containerd_pid()
+{
+    pgrep --exact containerd
+}
+
+# another_containerd PID CONTAINER: than that process, and the daemon can use it.
+another_containerd()
+{
+    local pid
+    pid=$(containerd_pid) && [[ $pid != "$1" ]] && docker exec "$2" true
+}
+
+@test "dockerd and its containerd killed: a sealed container lives on, and is handled as before when they are back" {
+    docker run --detach --name survivor --network lab --runtime "sallyport.$NETWORK.agent" \
+        --env CURL_CA_BUNDLE=/etc/ca.pem image sleep 600 >/dev/null
+    id=$(id_of survivor)
+    pid=$(docker inspect --format '{{.State.Pid}}' survivor)
+    containerd=$(containerd_pid)
+    kill -KILL "$containerd"
+    internet_poll 40 another_containerd "$containerd" survivor # dockerd takes its time
+    same_process survivor "$pid"
+    is_sealed survivor uncontained 157
+    kill -KILL "$(<"$DOCKER_PID_FILE")" "$(containerd_pid)"
+    eventually docker_gone
+    rm -f "$DOCKER_PID_FILE"
+    members | grep -qx "$id"
+    docker_start "$DOCKER"
+    same_process survivor "$pid"
+    is_sealed survivor undocked 158
+    docker restart --time 0 survivor
+    is_sealed survivor redocked 159
+    docker rm --force survivor
+    eventually member_gone "$id"
+}
+
+# The last one: the gateway of the stage ends with its daemon.
+@test "a daemon without live-restore ends its containers; those it starts again with itself are sealed" {
+    docker rm --force gateway
+    docker_restart_daemon "$DOCKER"
+    sealed_sleeper once --stop-signal KILL
+    docker run --detach --name always --restart always --stop-signal KILL --network lab \
+        --runtime "sallyport.$NETWORK.agent" --env CURL_CA_BUNDLE=/etc/ca.pem image sleep 600 >/dev/null
+    once=$(id_of once)
+    always=$(id_of always)
+    pid=$(docker inspect --format '{{.State.Pid}}' always)
+    docker_stop
+    eventually member_gone "$once"
+    eventually member_gone "$always"
+    internet_gone "$pid"
+    docker_start "$DOCKER"
+    eventually docker exec always true
+    [ "$(docker inspect --format '{{.State.Pid}}' always)" != "$pid" ]
+    is_sealed always returned 160
+    docker rm --force always
+    eventually member_gone "$always"
+}
