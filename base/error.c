@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef error_set /* the functions, also where an analyser reads */
+#undef error_advise
+#undef error_prefix
+
 static int error_value(const struct error *err)
 {
     return err->number != 0 ? -err->number : -EINVAL;

@@ -24,3 +24,16 @@ int error_advise(struct error *err, const char *format, ...) __attribute__((form
 
 /* Puts "context: " in front of the text. Returns the same value as error_set did. */
 int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#if defined(__clang_analyzer__) || defined(STATIC_ANALYSIS)
+/* An analyser sees one source file at a time: that these return a negative value it has to be told. */
+#define error_is_negative(call)     \
+    ({                              \
+        int result_ = (call);       \
+        result_ < 0 ? result_ : -1; \
+    })
+
+#define error_set(...) error_is_negative(error_set(__VA_ARGS__))
+#define error_advise(...) error_is_negative(error_advise(__VA_ARGS__))
+#define error_prefix(...) error_is_negative(error_prefix(__VA_ARGS__))
+#endif

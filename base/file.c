@@ -97,7 +97,7 @@ static int compare(int dirfd, const char *name, const char *text, size_t length,
     if ((size_t)st->st_size != length)
         return 0;
     result = file_read_at(dirfd, name, length, &old, &old_length, err);
-    if (result < 0)
+    if (old == NULL)
         return result;
     return old_length == length && memcmp(old, text, length) == 0;
 }

@@ -63,7 +63,7 @@ int connections_listener(uint32_t address, uint16_t port, uint32_t *ret_inode, s
 
     if (result == 0)
         result = list_connections(diag, port, LISTENING, &sockets, &count, err);
-    if (result < 0)
+    if (result != 0)
         return result;
     *ret_inode = 0;
     for (size_t i = 0; i < count; i++)

@@ -11,7 +11,7 @@
 
 enum { PROC_FILE_MAX = 1024 * 1024 };
 
-static const long long NANOSECONDS = 1000 * 1000 * 1000;
+static const long long NANOSECONDS = 1000L * 1000 * 1000;
 
 static int read_of(pid_t pid, const char *what, char **ret_text, size_t *ret_length, struct error *err)
 {

@@ -121,7 +121,7 @@ static int parse_role(struct install_roles *roles, const char *text, struct erro
     struct install_role role = {0};
     int end = 0;
 
-    if (sscanf(text, "%12[a-z0-9-].%12[a-z0-9-]%n", role.network, role.role, &end) != 2 ||
+    if (text == NULL || sscanf(text, "%12[a-z0-9-].%12[a-z0-9-]%n", role.network, role.role, &end) != 2 ||
         text[end] != '\0' || !policy_name_valid(role.network) || !policy_name_valid(role.role)) {
         error_set(err, 0, "--role %s: not NETWORK.ROLE", text);
         return error_advise(err, "each is %s", POLICY_NAME_RULE);
@@ -292,8 +292,8 @@ int verb_install(int argc, char **argv, struct error *err)
     static struct install_request request;
     static struct install_roles mandatory;
     static struct changes changes;
-    char runtime[PATH_MAX];
-    char hook[PATH_MAX];
+    static char runtime[PATH_MAX];
+    static char hook[PATH_MAX];
     int result = parse(argc, argv, &request, &mandatory, err);
 
     if (result != 0)

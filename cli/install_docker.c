@@ -299,7 +299,7 @@ static bool is_loaded(const struct install_request *request, const json_t *info)
  */
 static int ask(const struct install_request *request, const char *socket, time_t seconds, struct error *err)
 {
-    static const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+    static const struct timespec pause = {.tv_nsec = 100L * 1000 * 1000};
     time_t end = time(NULL) + seconds;
 
     for (;;) {

@@ -103,14 +103,14 @@ static int compare_kinds(const void *left, const void *right)
 /* The kinds, most frequent first. */
 static json_t *sorted(const struct summary *summary)
 {
-    json_t *kinds[KINDS_MAX];
+    json_t *kinds[KINDS_MAX] = {NULL};
     json_t *list = json_array();
     const char *key = NULL;
     json_t *kind = NULL;
     size_t count = 0;
 
     json_object_foreach(summary->kinds, key, kind) kinds[count++] = kind;
-    qsort(kinds, count, sizeof(kinds[0]), compare_kinds);
+    qsort(kinds, count, sizeof(json_t *), compare_kinds);
     for (size_t i = 0; i < count; i++)
         json_array_append(list, kinds[i]);
     return list;

@@ -23,7 +23,7 @@ static int open_regular(const char *path, struct stat *ret)
 /* Opens the file that is at the path now, to read it from its start. */
 static void open_file(struct log_tail *tail)
 {
-    struct stat status;
+    struct stat status = {0};
     int fd = open_regular(tail->path, &status);
 
     tail->problem = fd < 0 ? -fd : 0;

@@ -130,7 +130,7 @@ static int read_ready(struct command *command, const struct verify_watch *watche
 static int read_all(struct command *command, const struct verify_watch *watches, size_t count, int seconds,
                     command_take take, void *data, struct error *err)
 {
-    int64_t end = clock_milliseconds() + seconds * 1000;
+    int64_t end = clock_milliseconds() + (int64_t)seconds * 1000;
 
     while (command->output >= 0 || command->complaint >= 0) {
         struct pollfd fds[2 + COMMAND_WATCHES_MAX] = {{.fd = command->output, .events = POLLIN},

@@ -17,7 +17,7 @@ int verify_docker_runtime(const json_t *info, const struct selection *pin,
 {
     const json_t *runtimes = json_object_get(info, "Runtimes");
     const char *version = json_string_value(json_object_get(info, "ServerVersion"));
-    bool annotations = version != NULL && atoi(version) >= ANNOTATIONS_SINCE;
+    bool annotations = version != NULL && strtol(version, NULL, 10) >= ANNOTATIONS_SINCE;
     struct install_role role;
     char name[INSTALL_NAME_SIZE];
 

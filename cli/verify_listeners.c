@@ -79,7 +79,7 @@ static int bind_port(int fd, uint16_t port)
 /* Both families have it in the same place. */
 static int port_of(int fd, uint16_t *ret)
 {
-    union place place;
+    union place place = {.six = {0}};
     socklen_t size = sizeof(place);
 
     if (getsockname(fd, &place.any, &size) < 0)

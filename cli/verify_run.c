@@ -93,7 +93,7 @@ static void delete_container(const struct verify_container *container)
  */
 static int end_early(const struct verify_container *container, pid_t child)
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000 * 1000};
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000L * 1000};
     const int64_t end = clock_milliseconds() + END_MS; /* the deletion, too, can take its time */
     int status = 0;
 

@@ -167,15 +167,14 @@ static int refuse_unknown(const struct reader *reader, const char *argument, str
     return error_advise(err, "leave it out: what it does to the container cannot be told");
 }
 
-/* `-x` alone: what follows the letter is read differently by runc (-bundle, -b=DIR) and crun (-bDIR). */
+/* `-x` alone: what follows the letter is read differently by runc (-bundle, -b=DIR) and crun (-bDIR). *ret is
+ * NULL if there is none. */
 static int find_short(const struct reader *reader, const char *argument, const struct option **ret,
                       struct error *err)
 {
     const struct option *option = find_letter(reader->place, argument[1]);
 
-    if (option == NULL)
-        return refuse_unknown(reader, argument, err);
-    if (argument[2] != '\0') {
+    if (option != NULL && argument[2] != '\0') {
         error_set(err, 0, "option `%.64s`: runtimes read this spelling differently", argument);
         return error_advise(err, "write --%s%s", option->name, option->has_value ? " VALUE" : "");
     }
@@ -206,15 +205,15 @@ static int take_option(struct reader *reader, struct given *ret, struct error *e
     struct given given = {.first = reader->next, .value = equals != NULL ? equals + 1 : NULL};
     int result = 0;
 
-    if (argument[1] != '-') {
+    if (argument[1] != '-')
         result = find_short(reader, argument, &given.option, err);
-    } else {
+    else
         given.option = find_option(reader->place, argument + 2, strcspn(argument + 2, "="));
-        result = given.option == NULL ? refuse_unknown(reader, argument, err) : 0;
-    }
+    if (result == 0 && given.option == NULL)
+        return refuse_unknown(reader, argument, err);
     if (result == 0 && equals != NULL)
         result = take_attached(given.option, argument, given.value, err);
-    if (result < 0)
+    if (result != 0)
         return result;
     reader->next++;
     if (given.option->has_value && given.value == NULL) {
@@ -243,7 +242,7 @@ static void read_global(struct reader *reader, const struct given *given)
         reader->line.log = given->value;
         break;
     case MEANING_LOG_FORMAT:
-        reader->line.log_json = strcmp(given->value, "json") == 0;
+        reader->line.log_json = given->value != NULL && strcmp(given->value, "json") == 0;
         break;
     case MEANING_HELP:
         reader->help = true;
@@ -273,7 +272,7 @@ static int read_globals(struct reader *reader, struct error *err)
             return error_advise(err, "leave it out");
         }
         result = take_option(reader, &given, err);
-        if (result < 0)
+        if (result != 0)
             return result;
         read_global(reader, &given);
     }

@@ -23,7 +23,7 @@ struct buffer {
 
 static bool append(struct buffer *buffer, const char *text, size_t length)
 {
-    if (buffer->capacity - buffer->length < length + 1) {
+    if (buffer->text == NULL || buffer->capacity - buffer->length < length + 1) {
         size_t capacity = (buffer->capacity + length + 1) * 2;
         char *moved = realloc(buffer->text, capacity);
 

@@ -24,7 +24,8 @@ static bool is_ours(const json_t *hook)
     const char *path = json_string_value(json_object_get(hook, "path"));
     size_t length = path != NULL ? strlen(path) : 0;
 
-    return length >= strlen(HOOK_NAME) && strcmp(path + length - strlen(HOOK_NAME), HOOK_NAME) == 0;
+    return path != NULL && length >= strlen(HOOK_NAME) &&
+           strcmp(path + length - strlen(HOOK_NAME), HOOK_NAME) == 0;
 }
 
 /* Takes the pin of one option, "--network" or "--role". */

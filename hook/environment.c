@@ -139,7 +139,7 @@ static int set_exceptions(json_t *env, const struct policy *policy, struct error
     for (size_t i = 0; i < array_size(EXCEPTIONS); i++) {
         const char *found = get(env, EXCEPTIONS[i]);
         const char *old = found != NULL ? found : "";
-        size_t size = strlen(old) + POLICY_ROLES_MAX * (POLICY_NAME_SIZE + 17) + 128;
+        size_t size = strlen(old) + (size_t)POLICY_ROLES_MAX * (POLICY_NAME_SIZE + 17) + 128;
         cleanup_free char *list = malloc(size);
         int result = 0;
 

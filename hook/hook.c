@@ -71,7 +71,7 @@ static int run_detach(const struct selection *pin, const struct state *state, st
         annotations = json_object_get(config, "annotations");
     if (result == 0 || result == -ENOENT)
         result = selection_choose(pin, annotations, &selection, err);
-    if (result < 0)
+    if (result != 0)
         return result;
     log_context(selection.network, selection.role, NULL);
     result = privileges_keep_for_inspection(err);

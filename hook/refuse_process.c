@@ -27,7 +27,7 @@ static int check_not_own(const char *pid, const char *kind, const char *advice, 
 
     if (result == 0)
         result = process_stat_namespace(pid, kind, &theirs);
-    if (result < 0)
+    if (result != 0)
         return error_set(err, -result, "read the %s namespace of process %s", kind, pid);
     if (own.st_dev != theirs.st_dev || own.st_ino != theirs.st_ino)
         return 0;

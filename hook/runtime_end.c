@@ -28,7 +28,7 @@ static bool waits(const char *runtime, const struct command_line *command, pid_t
  * it hears that the start has failed. */
 static void await_end(int pidfd)
 {
-    const struct timespec pause = {.tv_nsec = 1000 * 1000};
+    const struct timespec pause = {.tv_nsec = 1000L * 1000};
 
     for (int i = 0; i < PATIENCE_MS && syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0; i++)
         nanosleep(&pause, NULL);

@@ -114,7 +114,7 @@ int selection_resolve(const struct selection *pin, const json_t *annotations, st
     struct selection selection;
     int result = selection_choose(pin, annotations, &selection, err);
 
-    if (result < 0)
+    if (result != 0)
         return result;
     log_context(selection.network, selection.role, NULL);
     return selection_load(pin, &selection, ret_policy, ret_role, err);

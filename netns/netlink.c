@@ -125,6 +125,7 @@ void netlink_batch_free_at(struct netlink_batch **batch)
 static void grow(struct netlink_batch *batch)
 {
     size_t capacity = batch->capacity == 0 ? 16 : batch->capacity * 2;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
     struct nl_msg **messages = reallocarray(batch->messages, capacity, sizeof(*messages));
     const char **what = NULL;
 

@@ -903,16 +903,14 @@ static int list_one(const struct nlmsghdr *message, void *data)
     const struct listing *listing = data;
     const char *name = text_of(message, listing->name_attribute);
     struct nft_names *names = listing->names;
-    void *grown = NULL;
 
     if (!is_answer(message, listing->answer) ||
         strcmp(text_of(message, listing->table_attribute), listing->table) != 0 ||
         strncmp(name, listing->prefix, strlen(listing->prefix)) != 0 || strlen(name) >= NFT_NAME_SIZE)
         return 0;
-    grown = reallocarray(names->names, names->count + 1, sizeof(*names->names));
-    if (grown == NULL)
+    names->names = reallocarray(names->names, names->count + 1, sizeof(*names->names));
+    if (names->names == NULL)
         abort();
-    names->names = grown;
     strcpy(names->names[names->count++], name);
     return 0;
 }

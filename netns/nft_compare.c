@@ -265,6 +265,18 @@ static void read_key(const struct nlattr *element, int type, uint8_t ret_key[KEY
         memcpy(ret_key, nla_data(value), (size_t)nla_len(value));
 }
 
+/* Room for one more, or NULL. */
+static struct element *add_element(struct elements *elements)
+{
+    struct element *grown = reallocarray(elements->list, elements->count + 1, sizeof(*grown));
+
+    if (grown == NULL)
+        return NULL;
+    elements->list = grown;
+    grown[elements->count] = (struct element){.first = {0}};
+    return &grown[elements->count++];
+}
+
 static int collect_elements(const struct nlmsghdr *message, void *data)
 {
     struct elements *elements = data;
@@ -278,15 +290,12 @@ static int collect_elements(const struct nlmsghdr *message, void *data)
         return 0;
     nla_for_each_nested(element, list, rest)
     {
-        struct element *grown = reallocarray(elements->list, elements->count + 1, sizeof(*grown));
+        struct element *added = add_element(elements);
 
-        if (grown == NULL)
+        if (added == NULL)
             return -ENOMEM;
-        elements->list = grown;
-        grown[elements->count] = (struct element){.first = {0}};
-        read_key(element, NFTA_SET_ELEM_KEY, grown[elements->count].first);
-        read_key(element, NFTA_SET_ELEM_KEY_END, grown[elements->count].last);
-        elements->count++;
+        read_key(element, NFTA_SET_ELEM_KEY, added->first);
+        read_key(element, NFTA_SET_ELEM_KEY_END, added->last);
     }
     return 0;
 }

@@ -277,7 +277,7 @@ int pin_each(int (*each)(const char *network, void *data), void *data, struct er
     const struct dirent *entry = NULL;
     int result = open_directory(&directory, err);
 
-    if (result < 0)
+    if (directory == NULL)
         return result == -ENOENT ? 0 : result;
     while ((entry = readdir(directory)) != NULL) {
         const char *network = entry->d_name + strlen(PIN_PREFIX);

@@ -71,6 +71,7 @@ static void run_server_name(const struct battery *battery, const void *data, str
 {
     const struct request_to_proxy *request = data;
     uint8_t hello[CLIENT_HELLO_MAX];
+    size_t length = client_hello_write(request->host, hello);
     uint8_t first = 0;
     int fd = -1;
     unsigned status =
@@ -80,8 +81,7 @@ static void run_server_name(const struct battery *battery, const void *data, str
         return;
     if (status / 100 != 2)
         answer_say(ret, SEEN_CLOSED, "HTTP %u", status);
-    else if (send(fd, hello, client_hello_write(request->host, hello), 0) < 0 ||
-             !battery_wait(fd, POLLIN, HELLO_WAIT))
+    else if (send(fd, hello, length, 0) < 0 || !battery_wait(fd, POLLIN, HELLO_WAIT))
         answer_say(ret, SEEN_CLOSED, "no answer to the name");
     else if (recv(fd, &first, sizeof(first), 0) != 1)
         answer_say(ret, SEEN_CLOSED, "hung up at the name");

@@ -41,7 +41,7 @@ static void print_ipv4(const uint8_t *data, size_t length)
     if (length < sizeof(header))
         return;
     memcpy(&header, data, sizeof(header));
-    offset = header.ihl * 4U;
+    offset = header.ihl * sizeof(uint32_t);
     printf(" src=%s", inet_ntop(AF_INET, &header.saddr, text, sizeof(text)));
     printf(" dst=%s protocol=%u", inet_ntop(AF_INET, &header.daddr, text, sizeof(text)), header.protocol);
     if ((ntohs(header.frag_off) & (IP_MF | IP_OFFMASK)) != 0)

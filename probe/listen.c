@@ -26,7 +26,7 @@ static void print_arrival(const char *what, const union endpoint *from)
 
 static void serve_one(int fd, bool stream, bool keep)
 {
-    union endpoint from;
+    union endpoint from = {.any = {0}};
     socklen_t length = sizeof(from);
     char data[512];
     int connection = 0;

@@ -293,7 +293,7 @@ int remote_call(struct remote *remote, long number, const uint64_t arguments[REM
                 int64_t *ret_value, struct error *err)
 {
     struct registers own;
-    struct registers after;
+    struct registers after = {0};
     int result = get_registers(remote, &own, err);
 
     if (result == 0)
