@@ -21,17 +21,32 @@ static int read_of(pid_t pid, const char *what, char **ret_text, size_t *ret_len
     return file_read_at(AT_FDCWD, path, PROC_FILE_MAX, ret_text, ret_length, err);
 }
 
-/* By /proc/PID/status: all four user ids are root's, and it has one number only, so it is in the pid
- * namespace that /proc shows. The name is there too, but the kernel escapes what would end its line. */
-static bool is_of_host_root(const char *status)
+/* By /proc/PID/status: it has one number only, so it is in the pid namespace that /proc shows. The name is
+ * there too, but the kernel escapes what would end its line. */
+static bool is_on_host(const char *status)
 {
     static const char NUMBERS[] = "\nNSpid:\t";
     const char *numbers = strstr(status, NUMBERS);
 
-    if (numbers == NULL || strstr(status, "\nUid:\t0\t0\t0\t0\n") == NULL)
+    if (numbers == NULL)
         return false;
     numbers += strlen(NUMBERS);
     return numbers[strspn(numbers, "0123456789")] == '\n';
+}
+
+/* All four user ids. */
+static bool is_of_root(const char *status)
+{
+    return strstr(status, "\nUid:\t0\t0\t0\t0\n") != NULL;
+}
+
+bool engine_process_on_host(pid_t pid)
+{
+    cleanup_free char *status = NULL;
+    struct error ignored = {0};
+    size_t length = 0;
+
+    return read_of(pid, "status", &status, &length, &ignored) == 0 && is_on_host(status);
 }
 
 bool engine_process_is(pid_t pid, const char *name)
@@ -45,7 +60,7 @@ bool engine_process_is(pid_t pid, const char *name)
         read_of(pid, "status", &status, &length, &ignored) < 0)
         return false;
     comm[strcspn(comm, "\n")] = '\0';
-    return strcmp(comm, name) == 0 && is_of_host_root(status);
+    return strcmp(comm, name) == 0 && is_of_root(status) && is_on_host(status);
 }
 
 int engine_process_arguments(pid_t pid, struct engine_arguments *ret, struct error *err)

@@ -19,6 +19,10 @@ struct engine_arguments {
  * process's by now: a name and a command line are anybody's to choose, in a container root's too. */
 bool engine_process_is(pid_t pid, const char *name);
 
+/* Whether the process exists, and is no container's: in the pid namespace that /proc shows, and none below.
+ */
+bool engine_process_on_host(pid_t pid);
+
 int engine_process_arguments(pid_t pid, struct engine_arguments *ret, struct error *err);
 
 /* The value of the option `name` at *argument, as --name=value or as the next word, to which *argument is

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "cli/connections.h"
+#include "cli/engine_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 enum {
@@ -54,6 +56,16 @@ static int read_pid(const char *network, pid_t *ret, struct error *err)
     return 0;
 }
 
+/* Anybody can call a program of his own squid: it is one if only root can write it, and the process is no
+ * container's. */
+static bool is_trusted(pid_t pid, const char *link)
+{
+    struct stat status;
+
+    return stat(link, &status) == 0 && status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+           engine_process_on_host(pid);
+}
+
 /* By its program: a name is the process's own to choose. The file may have been replaced by an upgrade. Who
  * may not look must not take it for none. */
 static int is_squid(pid_t pid, bool *ret, struct error *err)
@@ -69,7 +81,8 @@ static int is_squid(pid_t pid, bool *ret, struct error *err)
         return error_set(err, errno, "find out whether process %d is squid", pid);
     path[length < 0 ? 0 : length] = '\0';
     name = strrchr(path, '/');
-    *ret = name != NULL && (strcmp(name, "/squid") == 0 || strcmp(name, "/squid (deleted)") == 0);
+    *ret = name != NULL && (strcmp(name, "/squid") == 0 || strcmp(name, "/squid (deleted)") == 0) &&
+           is_trusted(pid, link);
     return 0;
 }
 

@@ -349,6 +349,41 @@ PYTHON
     kill -CONT "$(<"$SQUID_PID")"
 }
 
+# As with dockerd: the number of a squid that was killed is somebody else's by now, and he listens in its place.
+@test "squid: a program of a user's, or of a container's, that took its number, name and address is none" {
+    local who owner
+    "$SALLYPORT" network up "$NETWORK"
+    "$SALLYPORT" proxy-config squid "$NETWORK" --install >/dev/null
+    mkfifo -m 666 "$PROGRAMS/wait"
+    setpriv --reuid 65534 --clear-groups python3 -c '
+import socket, sys
+server = socket.create_server((sys.argv[1], 3128))
+while True:
+    caller = server.accept()[0]
+    try:
+        caller.recv(999)
+        caller.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+    except OSError:  # who tries only the connection ends it
+        pass' "$PROXY" </dev/null 3>&- &
+    echo $! >"$WORK/daemon.pid"
+    disown
+    eventually squid_listens
+    for who in "setpriv --reuid 65534 --clear-groups" "unshare --pid --fork --kill-child"; do
+        owner=$([[ $who == setpriv* ]] && echo 65534 || echo 0)
+        install -m 755 -o "$owner" /bin/bash "$PROGRAMS/squid"
+        # shellcheck disable=SC2086
+        $who "$PROGRAMS/squid" -c 'read <>"$0"' "$PROGRAMS/wait" -f "$SQUID_CONFIG" </dev/null 3>&- &
+        disown
+        eventually pgrep -x squid
+        pgrep -x squid >"/run/sallyport-squid-$NETWORK.pid"
+        check failed "squid of"
+        kill -KILL "$(<"/run/sallyport-squid-$NETWORK.pid")"
+        rm "/run/sallyport-squid-$NETWORK.pid" "$PROGRAMS/squid"
+        [[ $(line "squid of" text) == "none runs"* ]] || fail "$who: $output"
+    done
+    rm "$PROGRAMS/wait"
+}
+
 @test "squid: one that listens elsewhere, and one with another file" {
     network_up
     install_config
