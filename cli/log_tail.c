@@ -117,14 +117,36 @@ static bool is_replaced(struct log_tail *tail)
     return false;
 }
 
-static void rewind_if_cut(struct log_tail *tail, log_tail_line each, void *data)
+/* What nobody wrote is not read: there can be more of it than there is time for. `size`: of the file, a
+ * moment ago. */
+static void pass_hole(struct log_tail *tail, off_t size, log_tail_line each, void *data)
+{
+    off_t at = lseek(tail->descriptor, tail->offset, SEEK_DATA);
+
+    if (at < 0 && errno == ENXIO)
+        at = size;
+    if (at <= tail->offset)
+        return;
+    if (!tail->skip)
+        each(NULL, 0, data);
+    tail->used = 0;
+    tail->skip = false;
+    tail->offset = at;
+}
+
+/* Where the next byte is: at the start if the file was cut, and behind a hole. */
+static void find_place(struct log_tail *tail, log_tail_line each, void *data)
 {
     struct stat status;
 
-    if (fstat(tail->descriptor, &status) == 0 && status.st_size < tail->offset) {
+    if (fstat(tail->descriptor, &status) < 0)
+        return;
+    if (status.st_size < tail->offset) {
         drop_rest(tail, each, data);
         tail->offset = 0;
     }
+    if (status.st_size > tail->offset)
+        pass_hole(tail, status.st_size, each, data);
 }
 
 static bool read_file(struct log_tail *tail, log_tail_line each, void *data)
@@ -139,7 +161,7 @@ static bool read_file(struct log_tail *tail, log_tail_line each, void *data)
         return false;
     /* Looked at before: what is written into the old file until then is read. */
     replaced = is_replaced(tail);
-    rewind_if_cut(tail, each, data);
+    find_place(tail, each, data);
     size = pread(tail->descriptor, buffer, sizeof(buffer), tail->offset);
     if (size < 0)
         tail->problem = errno;

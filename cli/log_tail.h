@@ -5,8 +5,8 @@
  *
  * Invariants. A call does a bounded amount of work, whoever fills the file, and never waits. A line is handed
  * over once and whole; what is no line that the writer makes (longer than any, or cut off by a rotation) is
- * handed over as NULL, so that it can be counted. Nothing but a regular file is followed, and no symbolic
- * link: the directory is the writer's. */
+ * handed over as NULL, so that it can be counted; a hole in the file is one such line, however large. Nothing
+ * but a regular file is followed, and no symbolic link: the directory is the writer's. */
 #pragma once
 
 #include "base/error.h"

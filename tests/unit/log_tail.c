@@ -82,6 +82,29 @@ Test(log_tail, from_the_start_or_from_now_on)
     expect("six|");
 }
 
+/* Half of a line before it, and whole ones behind it, as when a writer goes on at its old place in a file
+ * that was cut. */
+Test(log_tail, a_hole_is_one_line_that_is_none_however_large)
+{
+    const off_t large = (off_t)1 << 40;
+
+    append(path, "one\ntw");
+    log_tail_open(path, true, &tail);
+    expect("one|");
+    cr_assert_eq(truncate(path, large), 0);
+    append(path, "three\nfour\n");
+    expect("?|three|four|");
+    append(path, "five\n");
+    cr_assert_eq(truncate(path, 2 * large), 0);
+    expect("five|?|");
+    cr_assert_eq(truncate(path, 3 * large), 0);
+    append(path, "six\n");
+    expect("?|six|");
+    cr_assert_eq(truncate(path, 0), 0);
+    append(path, "seven\n");
+    expect("seven|");
+}
+
 Test(log_tail, a_file_that_comes_later_is_read_whole)
 {
     log_tail_open(path, false, &tail);
