@@ -20,6 +20,7 @@ static const struct command {
      "ADDRESS PORT [--device LINK] [--unicast-if LINK] [--broadcast] [--size BYTES] [--marker TEXT] "
      "[--timeout-ms N]"},
     {"icmp", probe_icmp, "ADDRESS [--device LINK] [--timeout-ms N]"},
+    {"flood", probe_flood, "connect|hold|udp|netlink|unix|fork ADDRESS PORT [--count N] [--milliseconds N]"},
     {"listen", probe_listen, "tcp|udp ADDRESS PORT [--keep] [--milliseconds N]"},
     {"capture", probe_capture, "[--milliseconds N]"},
     {"packet", probe_packet,

@@ -80,6 +80,7 @@ int probe_tcp(struct arguments *arguments);
 int probe_ports(struct arguments *arguments);
 int probe_udp(struct arguments *arguments);
 int probe_icmp(struct arguments *arguments);
+int probe_flood(struct arguments *arguments);
 int probe_listen(struct arguments *arguments);
 int probe_capture(struct arguments *arguments);
 int probe_packet(struct arguments *arguments);
