@@ -37,6 +37,7 @@ static const struct shape USUAL = {
 
 static struct policy policy;
 static struct error err;
+static unsigned routes_before; /* of the host: Linux before 5.18 has one more of lo's */
 
 static void shape_policy(const struct shape *shape, struct policy *ret)
 {
@@ -55,6 +56,7 @@ static void set_up(void)
 {
     world_enter();
     shape_policy(&USUAL, &policy);
+    routes_before = world_lines(-1, "ip route show table all");
 }
 
 TestSuite(hub, .init = set_up, .timeout = 60);
@@ -64,7 +66,7 @@ static void expect_clean_host(void)
 {
     cr_expect_eq(world_lines(-1, "ip -o link"), 1, "links of the host");
     cr_expect_eq(world_lines(-1, "ip rule"), 3, "rules of the host");
-    cr_expect_eq(world_lines(-1, "ip route show table all"), 4, "routes of the host");
+    cr_expect_eq(world_lines(-1, "ip route show table all"), routes_before, "routes of the host");
     cr_expect_eq(world_lines(-1, "nft list ruleset"), 0, "tables of the host");
     cr_expect(access(PIN, F_OK) != 0, "the pin");
 }
