@@ -268,11 +268,24 @@ static int compare_present(struct netlink *nf, const struct policy *policy, cons
     return result;
 }
 
-/* What was found while somebody changed rules, as a reload does, is nothing: then again. The kernel has the
- * new number a moment before the new rules, so a difference counts when it was seen twice under one. */
+/* The kernel has the number of a transaction before its rules, by a moment that lasts as long as that
+ * processor is kept from running. Transactions take turns: when one that changes nothing has been, the rules
+ * are there. */
+static int wait_for_rules(struct netlink *nf, uint32_t generation, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nft_table table = {.batch = batch, .name = HUB_TABLE};
+
+    nft_begin(batch, generation);
+    /* The table is there. A transaction without a request is not answered before Linux 6.10. */
+    nft_table_add(&table);
+    return nft_commit(nf, batch, err);
+}
+
+/* What was found while somebody changed rules, as a reload does, is nothing: then again. */
 int hub_rules_compare(struct netlink *nf, const struct policy *policy, struct error *err)
 {
-    uint32_t differed = 0;
+    uint32_t complete = 0; /* the rules of this generation are there */
     int result = -ERESTART;
 
     for (unsigned i = 0; i < TRIES && result == -ERESTART; i++) {
@@ -281,10 +294,13 @@ int hub_rules_compare(struct netlink *nf, const struct policy *policy, struct er
         result = read_present(nf, &present, err);
         if (result == 0)
             result = compare_present(nf, policy, &present, err);
-        if (result == -EINTR || !nft_generation_is(nf, present.generation) ||
-            (result == -EBADMSG && differed != present.generation))
+        if (result == -EINTR || !nft_generation_is(nf, present.generation)) {
             result = -ERESTART;
-        differed = present.generation;
+        } else if (result == -EBADMSG && complete != present.generation) {
+            result = wait_for_rules(nf, present.generation, err);
+            complete = result == 0 ? present.generation : 0;
+            result = result == 0 ? -ERESTART : result;
+        }
     }
     return result;
 }
