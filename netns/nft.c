@@ -100,6 +100,14 @@ void nft_begin(struct netlink_batch *batch, uint32_t generation)
         put_number(message, NFNL_BATCH_GENID, generation);
 }
 
+/* What the rules need of the kernel, to an error that is already set. */
+static int advise_modules(struct error *err)
+{
+    return error_advise(err,
+                        "does the kernel have nf_tables, nft_reject, nft_reject_inet, nft_limit, nft_log "
+                        "and nfnetlink_log?");
+}
+
 int nft_commit(struct netlink *nf, struct netlink_batch *batch, struct error *err)
 {
     int result = 0;
@@ -108,8 +116,7 @@ int nft_commit(struct netlink *nf, struct netlink_batch *batch, struct error *er
     bracket(batch, NFNL_MSG_BATCH_END);
     result = netlink_send(nf, batch, NULL, err);
     if (result == -EOPNOTSUPP || result == -ENOENT)
-        error_advise(err, "does the kernel have nf_tables, nft_reject, nft_reject_inet, nft_limit, nft_log "
-                          "and nfnetlink_log?");
+        advise_modules(err);
     return result;
 }
 
@@ -846,6 +853,8 @@ int nft_generation(struct netlink *nf, uint32_t *ret, struct error *err)
 
     request(batch, NFT_MSG_GETGEN, 0, "read nftables generation");
     result = netlink_query(nf, batch, read_generation, &generation, err);
+    if (result == -EINVAL) /* there is no nf_tables to ask */
+        advise_modules(err);
     if (result < 0)
         return result;
     if (generation == 0)
