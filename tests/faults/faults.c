@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * faults [--every K] [SCENARIO...]: every system call of our programs fails once, by every error that it can
- * give, and every one is the last before SIGKILL. After each the container is sealed or was not started,
- * nothing is left, and the next start works.
+ * faults [--every K] [--at CALL] [SCENARIO...]: every system call of our programs fails once, by every error
+ * that it can give, and every one is the last before SIGKILL. After each the container is sealed or was not
+ * started, nothing is left, and the next start works.
  *
  * With --every K only every K-th point is played, a point being a call and an error. Run it by
  * tests/faults/run. */
@@ -25,6 +25,12 @@ struct count {
 };
 
 static int calls[INJECT_CALLS_MAX];
+
+static struct {
+    unsigned every;
+    unsigned at; /* 0: at every call */
+    enum pretence pretence;
+} options = {.every = 1};
 
 static void tell(const struct scenario *scenario, const struct fault *fault, const struct outcome *outcome,
                  const char *wrong)
@@ -54,7 +60,12 @@ static void play(const struct scenario *scenario, const struct fault *fault, str
     tell(scenario, fault, &outcome, wrong);
 }
 
-static unsigned play_all(const struct scenario *scenario, unsigned every, enum pretence pretence)
+static bool is_wanted(unsigned at, unsigned point)
+{
+    return point % options.every == 0 && (options.at == 0 || options.at == at);
+}
+
+static unsigned play_all(const struct scenario *scenario)
 {
     struct count count = {0};
     struct outcome clean;
@@ -66,14 +77,14 @@ static unsigned play_all(const struct scenario *scenario, unsigned every, enum p
     if (wrong != NULL || clean.status != 0 || clean.calls < 10)
         scene_die("%s without a fault: %s: %s", scenario->name, wrong != NULL ? wrong : "failed",
                   clean.errors);
-    scenario_pretence = pretence;
+    scenario_pretence = options.pretence;
     for (unsigned at = 1; at <= clean.calls; at++) {
         const int *errors = inject_errors(calls[at - 1]);
 
         for (; *errors != 0; errors++)
-            if (point++ % every == 0)
+            if (is_wanted(at, point++))
                 play(scenario, &(struct fault){at, *errors}, &count);
-        if (point++ % every == 0)
+        if (is_wanted(at, point++))
             play(scenario, &(struct fault){at, INJECT_KILL}, &count);
     }
     scenario_pretence = PRETEND_NOTHING;
@@ -108,26 +119,34 @@ static const char *find_programs(void)
     return path;
 }
 
+/* Returns the index of the first scenario. */
+static int take_options(int argc, char **argv)
+{
+    int i = 1;
+
+    for (; i + 1 < argc && argv[i][0] == '-'; i += 2)
+        if (strcmp(argv[i], "--every") == 0)
+            options.every = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--at") == 0)
+            options.at = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--pretend") == 0)
+            options.pretence = strcmp(argv[i + 1], "success") == 0 ? PRETEND_SUCCESS : PRETEND_LEFTOVER;
+        else
+            break;
+    if (options.every == 0 || (i < argc && argv[i][0] == '-'))
+        scene_die("usage: faults [--every K] [--at CALL] [--pretend success|leftover] [SCENARIO...]");
+    return i;
+}
+
 int main(int argc, char **argv)
 {
-    unsigned every = 1;
+    int first = take_options(argc, argv);
     unsigned wrong = 0;
-    enum pretence pretence = PRETEND_NOTHING;
-    int first = 1;
 
-    for (; first + 1 < argc && argv[first][0] == '-'; first += 2)
-        if (strcmp(argv[first], "--every") == 0)
-            every = (unsigned)strtoul(argv[first + 1], NULL, 10);
-        else if (strcmp(argv[first], "--pretend") == 0)
-            pretence = strcmp(argv[first + 1], "success") == 0 ? PRETEND_SUCCESS : PRETEND_LEFTOVER;
-        else
-            every = 0;
-    if (every == 0)
-        scene_die("usage: faults [--every K] [--pretend success|leftover] [SCENARIO...]");
     scene_set_up(find_programs());
     for (int i = first; i < argc; i++)
-        wrong += play_all(find(argv[i]), every, pretence);
+        wrong += play_all(find(argv[i]));
     for (size_t i = 0; first == argc && i < SCENARIOS_COUNT; i++)
-        wrong += play_all(&SCENARIOS[i], every, pretence);
+        wrong += play_all(&SCENARIOS[i]);
     return wrong > 0 ? 1 : 0;
 }

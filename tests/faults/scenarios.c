@@ -589,5 +589,5 @@ const char *scenario_play(const struct scenario *scenario, const struct fault *f
     also_wrong = scenario->judge(scenario, fault, ret);
     if (output >= 0)
         close(output);
-    return also_wrong != NULL ? also_wrong : wrong;
+    return wrong != NULL ? wrong : also_wrong;
 }
