@@ -205,15 +205,15 @@ static int io_uring_socket(void)
 static bool io_uring_makes_sockets(void)
 {
     struct io_uring_params parameters = {0};
-    struct {
-        struct io_uring_probe head;
-        struct io_uring_probe_op operations[IORING_OP_SOCKET + 1];
-    } answer = {0};
+    _Alignas(struct io_uring_probe)
+        uint8_t answer[sizeof(struct io_uring_probe) +
+                       (IORING_OP_SOCKET + 1) * sizeof(struct io_uring_probe_op)] = {0};
+    const struct io_uring_probe *probe = (const void *)answer;
     cleanup_close int fd = (int)syscall(SYS_io_uring_setup, 1, &parameters);
 
     cr_assert_geq(fd, 0);
-    cr_assert_eq(syscall(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, &answer, IORING_OP_SOCKET + 1), 0);
-    return (answer.operations[IORING_OP_SOCKET].flags & IO_URING_OP_SUPPORTED) != 0;
+    cr_assert_eq(syscall(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, answer, IORING_OP_SOCKET + 1), 0);
+    return (probe->ops[IORING_OP_SOCKET].flags & IO_URING_OP_SUPPORTED) != 0;
 }
 
 Test(seccomp_real, io_uring_is_not_there)
