@@ -24,7 +24,8 @@ inventory()
     hub ip route show table all | sed 's/^/hub route /'
     hub ip neigh show nud all | awk '{ print "hub neighbour", $1, $3 }'
     nft --stateless list ruleset | sed 's/^/nft /'
-    hub nft --stateless list ruleset | sed 's/^/hub nft /'
+    # Whose refusals are counted is not what anybody left.
+    hub nft --stateless list ruleset | sed -E '/[0-9.]+ (counter|limit rate)/d; s/^/hub nft /'
     sed 's/^/mount /' /proc/self/mounts
     find /run/netns /run/sallyport /etc/sallyport "$ROOTFS" | sed 's/^/file /'
     find /sys/fs/cgroup -type d -path "*$CGROUPS/*" -not -path '/sys/fs/cgroup/unified/*' | sed 's/^/cgroup /'
