@@ -39,6 +39,12 @@ static const struct {
     [CHECK_FAILED] = {"failed", "FAILED"},
 };
 
+struct sockaddr_in check_address(uint32_t address, uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(address), .sin_port = htons(port)};
+}
+
 void check_add(struct checks *checks, enum check_level level, const char *what, const char *text)
 {
     json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "group", checks->group, "level", levels[level].name,

@@ -10,8 +10,10 @@
 #include "base/json.h"
 #include "policy/policy.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum check_level {
     CHECK_OK,
@@ -25,6 +27,9 @@ struct checks {
     const char *group;
     bool failed;
 };
+
+/* The socket address of a policy's address (host byte order, like the port). */
+struct sockaddr_in check_address(uint32_t address, uint16_t port);
 
 /* A network whose policy is good. */
 struct check_network {

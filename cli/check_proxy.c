@@ -26,16 +26,10 @@
 
 enum { ANSWER_SECONDS = 5 }; /* a squid that looks a name up first may take its time */
 
-static struct sockaddr_in address_of(uint32_t address, uint16_t port)
-{
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(address), .sin_port = htons(port)};
-}
-
 static int connect_to_proxy(const struct policy *policy, int *ret_fd, struct error *err)
 {
-    const struct sockaddr_in from = address_of(policy->host_address, 0);
-    const struct sockaddr_in to = address_of(policy->proxy_address, policy->proxy_port);
+    const struct sockaddr_in from = check_address(policy->host_address, 0);
+    const struct sockaddr_in to = check_address(policy->proxy_address, policy->proxy_port);
     const struct timeval limit = {.tv_sec = ANSWER_SECONDS};
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

@@ -53,19 +53,13 @@ struct trial {
     long wait_ms; /* for the connection */
 };
 
-static struct sockaddr_in address_of(uint32_t address, uint16_t port)
-{
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(address), .sin_port = htons(port)};
-}
-
 /* From the namespace that the thread is in. Returns an enum answer. The connection ends with a reset: the
  * proxy's farewell would come when the member is gone, and stand in the log as refused. */
 static int try_connect(const struct trial *trial, uint32_t from, struct error *err)
 {
     const struct policy *policy = trial->policy;
-    const struct sockaddr_in source = address_of(from, 0);
-    const struct sockaddr_in proxy = address_of(policy->proxy_address, policy->proxy_port);
+    const struct sockaddr_in source = check_address(from, 0);
+    const struct sockaddr_in proxy = check_address(policy->proxy_address, policy->proxy_port);
     const struct timeval limit = {.tv_sec = trial->wait_ms / 1000, .tv_usec = trial->wait_ms % 1000 * 1000};
     const struct linger reset = {.l_onoff = 1};
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -82,7 +76,7 @@ static int try_connect(const struct trial *trial, uint32_t from, struct error *e
 /* In the host's namespace. Where a server listens at every address, that one is as good: *ret_fd stays. */
 static int listen_as_proxy(const struct policy *policy, int *ret_fd, struct error *err)
 {
-    const struct sockaddr_in proxy = address_of(policy->proxy_address, policy->proxy_port);
+    const struct sockaddr_in proxy = check_address(policy->proxy_address, policy->proxy_port);
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd >= 0 && bind(fd, (const void *)&proxy, sizeof(proxy)) == 0 && listen(fd, 1) == 0)

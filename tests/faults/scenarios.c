@@ -306,10 +306,17 @@ static const char *judge_down(const struct scenario *scenario, const struct faul
 
 /* The runtime, with a real one behind it: what it becomes is not played with. */
 
-static const char *const CREATE[] = {
-    "sallyport-runtime",    "--network", SCENE_NETWORK, "--role", "agent", "create", "--bundle",
-    SCENE_DIRECTORY "/run", ID,          NULL};
-static const char *const START[] = {"sallyport-runtime", "start", ID, NULL};
+#define CREATE_WORDS                                                                              \
+    {                                                                                             \
+        "sallyport-runtime", "--network", SCENE_NETWORK, "--role", "agent", "create", "--bundle", \
+            SCENE_DIRECTORY "/run", ID, NULL                                                      \
+    }
+#define START_WORDS                            \
+    {                                          \
+        "sallyport-runtime", "start", ID, NULL \
+    }
+static const char *const CREATE[] = CREATE_WORDS;
+static const char *const START[] = START_WORDS;
 static const char *const DELETE[] = {"sallyport-runtime", "delete", "--force", ID, NULL};
 
 static void prepare_create(const struct scenario *scenario)
@@ -480,23 +487,8 @@ const struct scenario SCENARIOS[] = {
     {"up", SCENE_NETWORK, NULL, NETWORK("up"), false, true, NULL, judge_up},
     {"reload", SCENE_NETWORK, NULL, NETWORK("reload"), false, false, prepare_reload, judge_reload},
     {"down", SCENE_NETWORK, NULL, NETWORK("down"), false, true, prepare_down, judge_down},
-    {"create",
-     SCENE_NETWORK,
-     "run",
-     {"sallyport-runtime", "--network", SCENE_NETWORK, "--role", "agent", "create", "--bundle",
-      SCENE_DIRECTORY "/run", ID, NULL},
-     false,
-     false,
-     prepare_create,
-     judge_create},
-    {"start",
-     SCENE_NETWORK,
-     "run",
-     {"sallyport-runtime", "start", ID, NULL},
-     false,
-     false,
-     prepare_start,
-     judge_start},
+    {"create", SCENE_NETWORK, "run", CREATE_WORDS, false, false, prepare_create, judge_create},
+    {"start", SCENE_NETWORK, "run", START_WORDS, false, false, prepare_start, judge_start},
     {"exec",
      SCENE_NETWORK,
      "run",
