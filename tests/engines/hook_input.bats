@@ -29,6 +29,7 @@ container_ends()
     local pid
     pid=$(<"$WORK/c.pid")
     kill -KILL "$pid"
+    eventually internet_gone "$pid"
     INPUT=$(state '.status = "stopped" | .pid = 0')
     run feed
     [[ $status -eq 0 && -z $output ]] || fail "$output"
