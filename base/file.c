@@ -22,7 +22,7 @@ int file_read_fd(int fd, const char *name, size_t limit, char **ret_text, size_t
         ssize_t n = 0;
 
         if (capacity - length < 2) {
-            size_t larger = capacity == 0 ? 8192 : capacity * 2;
+            size_t larger = capacity == 0 ? 32768 : capacity * 2;
             char *moved = NULL;
 
             if (larger > limit + 2)

@@ -8,6 +8,7 @@
 #include "hook/privileges.h"
 #include "hook/refuse.h"
 #include "hook/target.h"
+#include "hook/voucher.h"
 #include "netns/member.h"
 #include "seccomp/seccomp.h"
 
@@ -46,9 +47,8 @@ static int refuse_joined_network(struct error *err)
 static int inject_filter(const struct attach_request *request, const struct target *target, struct error *err)
 {
     struct seccomp_options options = {.nested = request->role->nested, .i386 = request->role->i386};
-    const json_t *profile = json_object_get(json_object_get(request->config, "linux"), "seccomp");
 
-    if (seccomp_implies(json_is_null(profile) ? NULL : profile, &options))
+    if (voucher_implies(request->config, &options))
         return 0;
     return seccomp_inject(request->state->pid, target->pidfd, seccomp_filter(&options), err);
 }

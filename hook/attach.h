@@ -16,7 +16,7 @@
 
 struct attach_request {
     const struct state *state;
-    const json_t *config;
+    const json_t *config; /* from voucher_load or config_load */
     int bundle;
     const struct policy *policy;
     const struct policy_role *role;

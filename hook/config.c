@@ -11,25 +11,45 @@
 #include <stdint.h>
 #include <string.h>
 
-int config_load(const char *bundle, int *ret_bundle, json_t **ret, struct error *err)
+int config_read(const char *bundle, int *ret_bundle, char **ret_text, size_t *ret_length, struct error *err)
 {
     cleanup_close int directory = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cleanup_free char *text = NULL;
-    cleanup_json json_t *config = NULL;
-    size_t length = 0;
     int result = 0;
 
     if (directory < 0)
         return error_set(err, errno, "open bundle %s", bundle);
-    result = file_read_at(directory, CONFIG_NAME, CONFIG_SIZE_MAX, &text, &length, err);
-    if (result == 0)
-        result = document_parse(text, length, CONFIG_NAME, &config, err);
-    if (result == 0)
-        result = config_check_types(config, err);
+    result = file_read_at(directory, CONFIG_NAME, CONFIG_SIZE_MAX, ret_text, ret_length, err);
     if (result < 0)
         return error_prefix(err, "bundle %s", bundle);
     *ret_bundle = take_fd(&directory);
-    *ret = take_pointer(config);
+    return 0;
+}
+
+int config_parse(const char *text, size_t length, json_t **ret, struct error *err)
+{
+    cleanup_json json_t *config = NULL;
+    int result = document_parse(text, length, CONFIG_NAME, &config, err);
+
+    if (result == 0)
+        result = config_check_types(config, err);
+    if (result == 0)
+        *ret = take_pointer(config);
+    return result;
+}
+
+int config_load(const char *bundle, int *ret_bundle, json_t **ret, struct error *err)
+{
+    cleanup_close int directory = -1;
+    cleanup_free char *text = NULL;
+    size_t length = 0;
+    int result = config_read(bundle, &directory, &text, &length, err);
+
+    if (result < 0)
+        return result;
+    result = config_parse(text, length, ret, err);
+    if (result < 0)
+        return error_prefix(err, "bundle %s", bundle);
+    *ret_bundle = take_fd(&directory);
     return 0;
 }
 

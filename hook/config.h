@@ -17,6 +17,11 @@ enum { CONFIG_SIZE_MAX = 4 * 1024 * 1024 };
  * new reference. */
 int config_load(const char *bundle, int *ret_bundle, json_t **ret, struct error *err);
 
+/* The two halves of it: the text of the bundle's config.json, for the caller to free; and what is in such a
+ * text, with its types checked. */
+int config_read(const char *bundle, int *ret_bundle, char **ret_text, size_t *ret_length, struct error *err);
+int config_parse(const char *text, size_t length, json_t **ret, struct error *err);
+
 /* Checks that the parts of the config that this program reads have the types of the runtime-spec, so that
  * nothing that is asked later can be answered "absent" because it was malformed, or spelled so that only the
  * runtime understands it (hook/spelling.h). */

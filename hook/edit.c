@@ -8,6 +8,7 @@
 #include "hook/environment.h"
 #include "hook/filesystems.h"
 #include "hook/names.h"
+#include "hook/voucher.h"
 #include "seccomp/seccomp.h"
 
 #include <errno.h>
@@ -94,17 +95,18 @@ int edit_find_pin(const json_t *config, const struct selection *pin, struct edit
     return result;
 }
 
-bool edit_has_hook(const json_t *config)
+const json_t *edit_own_hook(const json_t *config)
 {
     const json_t *list = json_object_get(json_object_get(config, "hooks"), "createRuntime");
 
     for (size_t i = 0; i < json_array_size(list); i++)
         if (is_ours(json_array_get(list, i)))
-            return true;
-    return false;
+            return json_array_get(list, i);
+    return NULL;
 }
 
-static json_t *make_hook(const char *path, const struct selection *pin)
+/* `voucher` (hook/voucher.h) may be NULL. */
+static json_t *make_hook(const char *path, const struct selection *pin, const char *voucher)
 {
     json_t *arguments = json_pack("[s]", path);
 
@@ -116,39 +118,55 @@ static json_t *make_hook(const char *path, const struct selection *pin)
         json_array_append_new(arguments, json_string("--role"));
         json_array_append_new(arguments, json_string(pin->role));
     }
-    return json_pack("{s:s, s:o}", "path", path, "args", arguments);
+    if (voucher == NULL)
+        return json_pack("{s:s, s:o}", "path", path, "args", arguments);
+    return json_pack("{s:s, s:o, s:[s]}", "path", path, "args", arguments, "env", voucher);
 }
 
 /* Our hook last in the stage: after the engine's own, which may add links. */
-static int append_hook(json_t *hooks, const char *stage, const char *path, const struct selection *pin,
-                       struct error *err)
+static int append_hook(json_t *hooks, const char *stage, json_t *hook, struct error *err)
 {
     json_t *list = document_array(hooks, stage);
 
-    if (list == NULL)
+    if (list == NULL) {
+        json_decref(hook);
         return error_set(err, 0, "config.json: hooks.%s is not an array", stage);
+    }
     for (size_t i = json_array_size(list); i > 0; i--)
         if (is_ours(json_array_get(list, i - 1)))
             json_array_remove(list, i - 1);
-    if (json_array_append_new(list, make_hook(path, pin)) < 0)
+    if (json_array_append_new(list, hook) < 0)
         return error_set(err, ENOMEM, "add a hook (a path that is not UTF-8, or no memory)");
     return 0;
 }
 
+static struct seccomp_options options_of(const struct policy_role *role)
+{
+    return (struct seccomp_options){.nested = role->nested, .i386 = role->i386};
+}
+
+/* The profile must have been composed before. */
 static int edit_hooks(json_t *config, const struct edit_request *request, struct error *err)
 {
     json_t *hooks = document_object(config, "hooks");
-    int result = 0;
+    const json_t *profile = json_object_get(json_object_get(config, "linux"), "seccomp");
+    const struct seccomp_options options = options_of(request->role);
+    char voucher[VOUCHER_SIZE];
+    int result = voucher_make(profile, &options, voucher, err);
 
+    if (result < 0)
+        return result;
     if (hooks == NULL)
         return error_set(err, 0, "config.json: hooks is not an object");
-    result = append_hook(hooks, "createRuntime", request->hook, request->pin, err);
-    return result < 0 ? result : append_hook(hooks, "poststop", request->hook, request->pin, err);
+    result = append_hook(hooks, "createRuntime", make_hook(request->hook, request->pin, voucher), err);
+    if (result == 0)
+        result = append_hook(hooks, "poststop", make_hook(request->hook, request->pin, NULL), err);
+    return result;
 }
 
 static int edit_seccomp(json_t *config, const struct policy_role *role, struct error *err)
 {
-    struct seccomp_options options = {.nested = role->nested, .i386 = role->i386};
+    const struct seccomp_options options = options_of(role);
     json_t *os = json_object_get(config, "linux");
     const json_t *profile = json_object_get(os, "seccomp");
     json_t *composed = NULL;

@@ -10,7 +10,6 @@
 #include "policy/policy.h"
 
 #include <jansson.h>
-#include <stdbool.h>
 
 struct edit_request {
     const struct policy *policy;
@@ -33,8 +32,8 @@ struct edit_pin {
 };
 int edit_find_pin(const json_t *config, const struct selection *pin, struct edit_pin *ret, struct error *err);
 
-/* Whether the config has a hook of ours in the stage where it attaches. */
-bool edit_has_hook(const json_t *config);
+/* The config's hook of ours in the stage where it attaches, NULL if it has none. Borrowed. */
+const json_t *edit_own_hook(const json_t *config);
 
 /* Edits the config in place, and writes the hosts and resolv.conf files. */
 int edit_config(json_t *config, const struct edit_request *request, struct error *err);

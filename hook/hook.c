@@ -16,6 +16,7 @@
 #include "hook/refuse.h"
 #include "hook/selection.h"
 #include "hook/state.h"
+#include "hook/voucher.h"
 #include "netns/hub.h"
 #include "netns/member.h"
 
@@ -42,7 +43,7 @@ static int run_attach(const struct selection *pin, const struct state *state, st
     cleanup_json json_t *config = NULL;
     struct policy policy;
     struct attach_request request = {.state = state, .policy = &policy};
-    int result = config_load(state->bundle, &bundle, &config, err);
+    int result = voucher_load(state->bundle, &bundle, &config, err);
 
     if (result == 0)
         result = selection_resolve(pin, json_object_get(config, "annotations"), &policy, &request.role, err);
@@ -66,7 +67,7 @@ static int run_detach(const struct selection *pin, const struct state *state, st
     const json_t *annotations = state->annotations;
     int result = 0;
 
-    result = config_load(state->bundle, &bundle, &config, err);
+    result = voucher_load(state->bundle, &bundle, &config, err);
     if (result == 0)
         annotations = json_object_get(config, "annotations");
     if (result == 0 || result == -ENOENT)

@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 enum { SIZE_MAX_READ = 32 * 1024 * 1024 }; /* fs.mount-max is 100000 */
 
@@ -120,4 +123,32 @@ const char *mountinfo_below(const char *path, const char *directory)
     if (strncmp(path, directory, length) != 0)
         return NULL;
     return path[length] == '\0' || path[length] == '/' ? path + length : NULL;
+}
+
+/* As in include/uapi/linux/mount.h and stat.h, which are older where this is built. */
+#ifndef SYS_listmount
+#define SYS_listmount 458
+#endif
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
+struct listmount_request { /* struct mnt_id_req, MNT_ID_REQ_SIZE_VER0 */
+    uint32_t size;
+    uint32_t spare;
+    uint64_t mount;
+    uint64_t after;
+};
+
+bool mountinfo_nothing_below(int fd)
+{
+    struct listmount_request request = {.size = sizeof(request)};
+    struct statx stx;
+    uint64_t below = 0;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &stx) < 0 ||
+        (stx.stx_mask & STATX_MNT_ID_UNIQUE) == 0)
+        return false;
+    request.mount = stx.stx_mnt_id;
+    return syscall(SYS_listmount, &request, &below, 1, 0) == 0;
 }

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct mountinfo_entry { /* the strings are in `struct mountinfo`, with escapes undone */
@@ -32,6 +33,10 @@ int mountinfo_read(int process, struct mountinfo *ret, struct error *err);
 
 /* The same for this process. */
 int mountinfo_read_own(struct mountinfo *ret, struct error *err);
+
+/* Whether the kernel says that no mount is below the one that the descriptor is in (listmount(2), Linux 6.8):
+ * then the list need not be read. False also where it does not say. */
+bool mountinfo_nothing_below(int fd);
 
 void mountinfo_free(const struct mountinfo *list);
 #define cleanup_mountinfo __attribute__((cleanup(mountinfo_free)))

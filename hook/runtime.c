@@ -18,7 +18,6 @@
 #include "hook/attach.h"
 #include "hook/bundle.h"
 #include "hook/command_line.h"
-#include "hook/config.h"
 #include "hook/edit.h"
 #include "hook/exec_process.h"
 #include "hook/runtime_end.h"
@@ -27,6 +26,7 @@
 #include "hook/runtime_state.h"
 #include "hook/seal.h"
 #include "hook/selection.h"
+#include "hook/voucher.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,8 +142,8 @@ static int container_find(const char *runtime, const struct command_line *comman
     bundle = json_string_value(json_object_get(ret->document, "bundle"));
     if (bundle == NULL || bundle[0] != '/')
         return error_set(err, 0, "%s state: `bundle` is missing or not an absolute path", runtime);
-    result = config_load(bundle, &ret->bundle, &ret->config, err);
-    if (result == 0 && !edit_has_hook(ret->config))
+    result = voucher_load(bundle, &ret->bundle, &ret->config, err);
+    if (result == 0 && edit_own_hook(ret->config) == NULL)
         result = refuse_strange(err);
     return result < 0 ? result : edit_find_pin(ret->config, &command->pin, &ret->pin, err);
 }

@@ -6,6 +6,7 @@
 #include "hook/resolver.h"
 #include "hook/status.h"
 #include "hook/target.h"
+#include "hook/voucher.h"
 #include "netns/child.h"
 #include "netns/hub.h"
 #include "netns/member.h"
@@ -31,9 +32,8 @@ static int open_hub(const struct attach_request *request, struct target *target,
 static int check_filter(const struct attach_request *request, const struct status *status, struct error *err)
 {
     struct seccomp_options options = {.nested = request->role->nested, .i386 = request->role->i386};
-    const json_t *profile = json_object_get(json_object_get(request->config, "linux"), "seccomp");
 
-    if (!seccomp_implies(json_is_null(profile) ? NULL : profile, &options))
+    if (!voucher_implies(request->config, &options))
         return refuse_unattached("its config has lost the seccomp profile", err);
     /* With no_new_privs crun installs the filter only just before the first instruction. */
     if (status->filtered || status->no_new_privileges)

@@ -133,7 +133,8 @@ static int grow(struct sockets *sockets)
     return 0;
 }
 
-static int add(struct sockets *sockets, const char *path, const char *socket)
+/* `is_there`: false where the directory above is not there, so that nobody has to ask. */
+static int add(struct sockets *sockets, const char *path, const char *socket, bool is_there)
 {
     struct directory directory = {.path = strdup(path), .socket = strdup(socket)};
     struct stat st;
@@ -143,7 +144,7 @@ static int add(struct sockets *sockets, const char *path, const char *socket)
         free(directory.socket);
         return -ENOMEM;
     }
-    if (stat(path, &st) == 0) { /* else remembered all the same: no need to ask again */
+    if (is_there && stat(path, &st) == 0) { /* else remembered all the same: no need to ask again */
         directory.device = st.st_dev;
         directory.inode = st.st_ino;
     }
@@ -163,16 +164,26 @@ static bool cut(char *path)
     return true;
 }
 
-/* Adds the absolute path and every directory above it. */
-static int add_with_parents(struct sockets *sockets, char *path, const char *socket, struct error *err)
+/* Adds the absolute path and every directory above it, from the top down: below one that is not there nothing
+ * is, and half of what is known by name is not there. */
+static int add_with_parents(struct sockets *sockets, const char *path, const char *socket, struct error *err)
 {
-    do {
-        if (has(sockets, path))
-            return 0; /* and so is every directory above */
-        if (add(sockets, path, socket) < 0)
-            return error_set(err, ENOMEM, "look for sockets");
-    } while (cut(path));
-    return 0;
+    cleanup_free char *parent = NULL;
+    bool is_there = true;
+    int result = 0;
+
+    if (has(sockets, path))
+        return 0; /* and so is every directory above */
+    parent = strdup(path);
+    if (parent == NULL)
+        return error_set(err, ENOMEM, "look for sockets");
+    if (cut(parent)) {
+        result = add_with_parents(sockets, parent, socket, err);
+        is_there = result == 0 && sockets->directories[*find_slot(sockets, parent) - 1].inode != 0;
+    }
+    if (result == 0 && add(sockets, path, socket, is_there) < 0)
+        return error_set(err, ENOMEM, "look for sockets");
+    return result;
 }
 
 bool sockets_tolerated(const struct sockets *sockets, const struct stat *socket)
@@ -273,6 +284,8 @@ static int collect_bound(struct sockets *sockets, struct error *err)
 
     if (list == NULL)
         return error_set(err, errno, "open /proc/net/unix");
+    setvbuf(list, NULL, _IOFBF,
+            32768); /* the kernel gives a page at a time, stdio asks for a quarter of it */
     for (size_t i = 0; i < SOCKETS_BOUND_MAX && getline(&line, &size, list) > 0; i++) {
         const char *path = name_in(line);
         int result = path != NULL ? collect_name(sockets, path, err) : 0;

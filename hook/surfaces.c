@@ -217,8 +217,8 @@ static int check_source(struct surfaces *self, const char *source, const char *w
     if (fd < 0)
         return error_set(self->err, errno, "%s", what);
     result = surfaces_judge(self, fd, what, search);
-    if (result < 0 || !is_directory(fd))
-        return result; /* nothing is below a file */
+    if (result < 0 || !is_directory(fd) || mountinfo_nothing_below(fd))
+        return result; /* nothing is below a file, either */
     result = surfaces_path(fd, path, what, self->err);
     return result < 0 ? result : check_submounts(self, path, what);
 }

@@ -5,7 +5,6 @@
  * NAME". */
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "hook/config.h"
 #include "hook/document.h"
 #include "hook/mounts.h"
 #include "hook/network.h"
@@ -13,6 +12,7 @@
 #include "hook/refuse.h"
 #include "hook/selection.h"
 #include "hook/state.h"
+#include "hook/voucher.h"
 #include "netns/member.h"
 #include "netns/namespace.h"
 #include "seccomp/seccomp.h"
@@ -78,7 +78,7 @@ static void attach(const struct state *state, const json_t *config, int bundle, 
     step("judge the mounts", mounts_check(state->pid, pidfd, config, bundle, role, &err));
     member.hub = step("open the hub", network_ensure(policy, member.host_netns, &err));
     step("look at the links", member_inspect(member.netns, member.hub, &links, &err));
-    implied = seccomp_implies(json_object_get(json_object_get(config, "linux"), "seccomp"), &options);
+    implied = voucher_implies(config, &options);
     step("compare the profile", 0);
     if (!implied)
         step("inject the filter", seccomp_inject(state->pid, pidfd, seccomp_filter(&options), &err));
@@ -99,7 +99,7 @@ int main(void)
 
     last = now();
     document = read_state(&state);
-    step("load config.json", config_load(state.bundle, &bundle, &config, &err));
+    step("load config.json", voucher_load(state.bundle, &bundle, &config, &err));
     selection_choose(&(struct selection){"spbench", NULL}, NULL, &selection, &err);
     step("load the policy", selection_load(&pin, &selection, &policy, &role, &err));
     step("refuse by config", refuse_config(config, bundle, role, &err));

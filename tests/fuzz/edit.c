@@ -2,12 +2,13 @@
  *
  * libFuzzer: any bytes as a container's config.json. Editing is refused with a reason, or what comes out has
  * no network capability in any set, can be read again, has every key that it had, and does not change any
- * more when it is edited again. */
+ * more when it is edited again. Its profile can be taken out of the text and put back (hook/voucher.h). */
 #include "hook/edit.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "hook/capabilities.h"
 #include "hook/config.h"
+#include "hook/voucher.h"
 #include "json.h"
 #include "policy/policy.h"
 #include "require.h"
@@ -81,7 +82,33 @@ static void check(const json_t *before, const json_t *after)
     require(fuzz_keeps_keys(json_object_get(before, "linux"), json_object_get(after, "linux"), os));
     require(!capabilities_have_net_admin(capabilities));
     require(seccomp_implies(json_object_get(json_object_get(after, "linux"), "seccomp"), &options));
-    require(edit_has_hook(after));
+    require(edit_own_hook(after) != NULL);
+}
+
+/* Where the profile is found in the text, the text without it and what was found are the whole. */
+static void check_profile_in(const char *text, size_t size)
+{
+    cleanup_json json_t *whole = NULL;
+    cleanup_json json_t *rest = NULL;
+    cleanup_json json_t *profile = NULL;
+    cleanup_free char *without = NULL;
+    size_t start = 0;
+    size_t length = 0;
+
+    if (!voucher_find_profile(text, size, &start, &length))
+        return;
+    require(start + length <= size && text[start] == '{');
+    without = malloc(size + strlen("null"));
+    require(without != NULL);
+    memcpy(mempcpy(mempcpy(without, text, start), "null", strlen("null")), text + start + length,
+           size - start - length);
+    rest = fuzz_parse(without, size - length + strlen("null"));
+    profile = fuzz_parse(text + start, length);
+    if (rest == NULL || profile == NULL)
+        return;
+    whole = fuzz_parse(text, size);
+    require(json_object_set(json_object_get(rest, "linux"), "seccomp", profile) == 0);
+    require(json_equal(whole, rest));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -92,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = {.number = 0};
 
     prepare();
+    check_profile_in((const char *)data, size);
     if (config == NULL || config_check_types(config, &err) < 0)
         return 0;
     before = json_deep_copy(config);

@@ -8,6 +8,7 @@
 #include "hook/document.h"
 #include "hook/edit.h"
 #include "hook/names.h"
+#include "hook/voucher.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -512,8 +513,14 @@ Test(edit, hooks_are_last_and_once)
     cleanup_json json_t *config = edit(PODMAN, "/opt/sallyport-hook", directory_fd);
     cleanup_json json_t *untouched = edit(PODMAN, NULL, directory_fd);
     cleanup_json json_t *before = parse(PODMAN);
-    cleanup_free char *hooks = dump(json_object_get(config, "hooks"));
+    json_t *ours = json_array_get(json_object_get(json_object_get(config, "hooks"), "createRuntime"), 0);
+    const char *voucher = json_string_value(json_array_get(json_object_get(ours, "env"), 0));
+    cleanup_free char *hooks = NULL;
 
+    cr_assert_not_null(voucher);
+    cr_assert_eq(strncmp(voucher, VOUCHER_VARIABLE, strlen(VOUCHER_VARIABLE)), 0, "%s", voucher);
+    json_object_del(ours, "env"); /* the rest does not depend on the profile */
+    hooks = dump(json_object_get(config, "hooks"));
     cr_assert_str_eq(
         hooks,
         "{\"createRuntime\":[{\"path\":\"/opt/sallyport-hook\",\"args\":[\"/opt/sallyport-hook\","

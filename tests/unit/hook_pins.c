@@ -159,7 +159,7 @@ Test(pins, are_not_looked_for_in_others_hooks)
 
     cr_assert_eq(document_parse(TEXT, strlen(TEXT), "test", &config, &err), 0, "%s", err.text);
     finds(config, NOTHING, NULL, NULL);
-    cr_expect_not(edit_has_hook(config));
+    cr_expect_not(edit_own_hook(config) != NULL);
 }
 
 Test(pins, has_hook_only_where_it_attaches)
@@ -167,6 +167,6 @@ Test(pins, has_hook_only_where_it_attaches)
     cleanup_json json_t *create = config_with("createRuntime", "");
     cleanup_json json_t *poststop = config_with("poststop", "");
 
-    cr_expect(edit_has_hook(create));
-    cr_expect_not(edit_has_hook(poststop));
+    cr_expect(edit_own_hook(create) != NULL);
+    cr_expect_not(edit_own_hook(poststop) != NULL);
 }
