@@ -59,7 +59,6 @@ int bundle_edit(const char *directory, const struct selection *pin, struct error
     cleanup_free char *text = NULL;
     cleanup_close int bundle = -1;
     cleanup_json json_t *config = NULL;
-    cleanup_json json_t *before = NULL;
     size_t length = 0;
     int result = 0;
 
@@ -68,12 +67,8 @@ int bundle_edit(const char *directory, const struct selection *pin, struct error
     result = config_load(path, &bundle, &config, err);
     if (result < 0)
         return result;
-    before = json_deep_copy(config);
     result = edit(config, bundle, path, pin, err);
-    if (result < 0)
-        return result;
-    if (before != NULL && json_equal(before, config))
-        return 0;
-    result = document_dump(config, &text, &length, err);
+    if (result == 0)
+        result = document_dump(config, &text, &length, err);
     return result < 0 ? result : file_replace_at(bundle, CONFIG_NAME, text, length, 0600, err);
 }
