@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char USAGE[] =
     "Usage: sallyport VERB [ARGUMENTS]\n"
@@ -98,6 +99,8 @@ static int run(int argc, char **argv)
         result = VERBS[i].run(argc, argv, &err);
         if (result == VERB_REFUSED)
             return 2;
+        if ((result == -EPERM || result == -EACCES) && geteuid() != 0)
+            error_advise(&err, "run it as root");
         if (result < 0 && result != VERB_USAGE)
             fprintf(stderr, "sallyport: %s\n", log_line(&err));
         return result < 0 ? 1 : 0;

@@ -21,6 +21,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char USAGE[] =
@@ -42,7 +43,7 @@ static const char USAGE[] =
     "\n"
     "  ok      as the policy says\n"
     "  LEAK    something got out\n"
-    "  BROKEN  an allowed path does not work\n"
+    "  BROKEN  an allowed path does not work, or an attempt came to no end and proves nothing\n"
     "  i       the policy does not say; this is what the proxy does\n"
     "  -       it could not be tried; the line says why\n"
     "\n"
@@ -147,9 +148,13 @@ static bool is_wanted(const struct options *options, const char *group)
     return options->wanted == 0 || (options->wanted & 1U << verify_group_find(group)) != 0;
 }
 
+#define CLEAR_LINE "\r\033[K"
+
 static void show_progress(const struct verify_lines *lines)
 {
-    fprintf(stderr, "\r%zu attempts ", lines->count);
+    if (lines->count > 0)
+        fprintf(stderr, CLEAR_LINE "%zu attempts, %s", lines->count,
+                verify_group_name(lines->attempts[lines->count - 1].group));
 }
 
 /* Runs the container with what was found to be tried, and looks at what arrives. */
@@ -178,7 +183,7 @@ static int run_container(const struct options *options, const struct verify_targ
     if (result == 0)
         result = verify_container_run(container, lines, terminal ? show_progress : NULL, &watch, err);
     if (terminal)
-        fputs("\r                    \r", stderr);
+        fputs(CLEAR_LINE, stderr);
     if (result == 0)
         result = verify_arrivals_end(arrivals, lines, err);
     removed = verify_container_remove(container, result == 0 ? err : &left);
@@ -203,7 +208,7 @@ static int conclude(const struct verify_view *view, bool json, struct error *err
     verify_count(view->lines, counts);
     if (counts[VERIFY_VERDICT_LEAK] + counts[VERIFY_VERDICT_BROKEN] == 0)
         return 0;
-    error_set(err, 0, "not as the policy says: %zu leaks, %zu broken paths", counts[VERIFY_VERDICT_LEAK],
+    error_set(err, 0, "not as the policy says: %zu leaks, %zu broken", counts[VERIFY_VERDICT_LEAK],
               counts[VERIFY_VERDICT_BROKEN]);
     return error_advise(err, "see the lines marked LEAK and BROKEN");
 }
@@ -252,6 +257,7 @@ static int verify(const struct options *options, const struct policy *policy, co
     if (result == 0) {
         view.engine = container.engine_name;
         view.way = container.way;
+        view.colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
         result = conclude(&view, options->json, err);
     }
     verify_targets_free(&targets);

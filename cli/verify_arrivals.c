@@ -50,9 +50,7 @@ static int open_wake(struct verify_arrivals *arrivals, struct error *err)
     if (arrivals->wake < 0)
         return error_set(err, errno, "wait for arrivals");
     result = add_wake(arrivals, arrivals->witness, err);
-    if (result == 0)
-        result = add_wake(arrivals, arrivals->listeners.tcp, err);
-    return result < 0 ? result : add_wake(arrivals, arrivals->listeners.udp, err);
+    return result < 0 ? result : add_wake(arrivals, arrivals->listeners.wake, err);
 }
 
 void verify_arrivals_init(struct verify_arrivals *arrivals)

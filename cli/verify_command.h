@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 enum {
-    WORDS_MAX = 400,          /* of a command line: the battery's targets and a few options */
+    WORDS_MAX = 800,          /* of a command line: the battery's targets and a few options */
     COMMAND_TEXT_SIZE = 4096, /* bytes that are kept of what a program prints */
 };
 

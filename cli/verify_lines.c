@@ -17,7 +17,7 @@ static const char *const GROUPS[] = {
 #undef GROUP
 };
 
-static const char *const SAW_NAMES[] = {"closed", "open", "impossible", "either"};
+static const char *const SAW_NAMES[] = {"closed", "open", "impossible", "failed", "either"};
 
 const char *verify_group_name(unsigned group)
 {
@@ -44,6 +44,9 @@ const char *verify_saw_name(enum verify_saw saw)
 
 enum verify_verdict verify_judge(const struct verify_attempt *attempt)
 {
+    if (attempt->saw == VERIFY_FAILED ||
+        (attempt->saw == VERIFY_IMPOSSIBLE && attempt->expect == VERIFY_OPEN))
+        return VERIFY_VERDICT_BROKEN;
     if (attempt->saw == VERIFY_IMPOSSIBLE)
         return VERIFY_VERDICT_IMPOSSIBLE;
     if (attempt->expect == VERIFY_EITHER)
@@ -113,7 +116,7 @@ static const char *read_attempt(const struct verify_lines *lines, const json_t *
         !copy_text(object, "detail", ret->detail, sizeof(ret->detail)))
         return "an attempt that does not say what it was";
     if (!take_saw(object, "expect", &ret->expect) || ret->expect == VERIFY_IMPOSSIBLE ||
-        !take_saw(object, "saw", &ret->saw) || ret->saw == VERIFY_EITHER)
+        ret->expect == VERIFY_FAILED || !take_saw(object, "saw", &ret->saw) || ret->saw == VERIFY_EITHER)
         return "an attempt that does not say what was seen";
     ret->milliseconds = json_number_value(milliseconds);
     if (!json_is_number(milliseconds) || !(ret->milliseconds >= 0) || ret->milliseconds > MILLISECONDS_MAX)

@@ -26,13 +26,14 @@ enum verify_saw {
     VERIFY_CLOSED,
     VERIFY_OPEN,
     VERIFY_IMPOSSIBLE, /* only ever seen */
+    VERIFY_FAILED,     /* the attempt itself did not come to an end: it proves nothing; only ever seen */
     VERIFY_EITHER,     /* only ever expected: the policy does not say */
 };
 
 enum verify_verdict {
     VERIFY_VERDICT_OK,
     VERIFY_VERDICT_LEAK,       /* a way out */
-    VERIFY_VERDICT_BROKEN,     /* an allowed path that does not work */
+    VERIFY_VERDICT_BROKEN,     /* an allowed path that does not work, or an attempt that failed */
     VERIFY_VERDICT_TOLD,       /* for people to know, good either way */
     VERIFY_VERDICT_IMPOSSIBLE, /* nothing could be tried */
     VERIFY_VERDICTS,
@@ -61,7 +62,7 @@ const char *verify_group_name(unsigned group);
 /* Its number, or -1 if there is no such group. */
 int verify_group_find(const char *name);
 
-/* "closed", "open", "impossible", "either". */
+/* "closed", "open", "impossible", "failed", "either". */
 const char *verify_saw_name(enum verify_saw saw);
 
 enum verify_verdict verify_judge(const struct verify_attempt *attempt);

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -28,7 +29,7 @@ union place {
 
 void verify_listeners_init(struct verify_listeners *listeners)
 {
-    *listeners = (struct verify_listeners){.tcp = -1, .udp = -1};
+    *listeners = (struct verify_listeners){.tcp = -1, .udp = -1, .wake = -1};
     for (unsigned i = 0; i < LISTENERS_OPEN; i++)
         listeners->callers[i].fd = -1;
 }
@@ -37,6 +38,7 @@ void verify_listeners_close(struct verify_listeners *listeners)
 {
     cleanup_close_at(&listeners->tcp);
     cleanup_close_at(&listeners->udp);
+    cleanup_close_at(&listeners->wake);
     for (unsigned i = 0; i < LISTENERS_OPEN; i++)
         cleanup_close_at(&listeners->callers[i].fd);
     verify_listeners_init(listeners);
@@ -61,6 +63,13 @@ static int open_socket(int type)
     if (fd < 0)
         return socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)) < 0 ? -1 : take_fd(&fd);
+}
+
+static int add_wake(const struct verify_listeners *listeners, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    return epoll_ctl(listeners->wake, EPOLL_CTL_ADD, fd, &event);
 }
 
 static int bind_port(int fd, uint16_t port)
@@ -129,6 +138,13 @@ int verify_listeners_open(struct verify_listeners *listeners, struct error *err)
     result = -EADDRINUSE;
     for (int i = 0; i < TRIES && result == -EADDRINUSE; i++)
         result = open_both(listeners);
+    if (result == 0) {
+        listeners->wake = epoll_create1(EPOLL_CLOEXEC);
+        result = listeners->wake < 0 || add_wake(listeners, listeners->tcp) < 0 ||
+                         add_wake(listeners, listeners->udp) < 0
+                     ? -errno
+                     : 0;
+    }
     if (result < 0)
         return error_set(err, -result, "listen on this host for what may get out");
     say(listeners, SOCK_STREAM);
@@ -226,6 +242,7 @@ static bool accept_some(const struct listening *to)
         hear(to, caller, true);
         describe(&from, caller);
         caller->fd = fd;
+        add_wake(listeners, fd); /* where that fails, it is heard with the next */
         listeners->called++;
     }
     return count > 0;

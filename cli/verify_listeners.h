@@ -24,6 +24,7 @@ enum { LISTENERS_OPEN = 16 };
 struct verify_listeners {
     int tcp;
     int udp;
+    int wake;      /* readable when there is something to read from anybody */
     uint16_t port; /* of both */
     struct verify_caller {
         int fd;

@@ -10,6 +10,9 @@
 static const char *const VERDICTS[VERIFY_VERDICTS] = {"ok", "LEAK", "BROKEN", "i", "-"};
 static const char *const KEYS[VERIFY_VERDICTS] = {"ok", "leak", "broken", "told", "impossible"};
 
+#define RED "\033[1;31m"
+#define PLAIN "\033[0m"
+
 void verify_count(const struct verify_lines *lines, size_t ret_counts[VERIFY_VERDICTS])
 {
     memset(ret_counts, 0, VERIFY_VERDICTS * sizeof(*ret_counts));
@@ -17,21 +20,51 @@ void verify_count(const struct verify_lines *lines, size_t ret_counts[VERIFY_VER
         ret_counts[verify_judge(&lines->attempts[i])]++;
 }
 
-static void print_group(const struct verify_lines *lines, unsigned group)
+static bool is_fault(const struct verify_attempt *attempt)
+{
+    enum verify_verdict verdict = verify_judge(attempt);
+
+    return verdict == VERIFY_VERDICT_LEAK || verdict == VERIFY_VERDICT_BROKEN;
+}
+
+static void print_attempt(const struct verify_attempt *attempt, const char *group, bool colour)
+{
+    bool red = colour && is_fault(attempt);
+
+    printf("  %s%-6s%s %s%s%-24s %-48s %s%s%s %.2f ms\n", red ? RED : "", VERDICTS[verify_judge(attempt)],
+           red ? PLAIN : "", group, group[0] != '\0' ? " " : "", attempt->name, attempt->tried,
+           verify_saw_name(attempt->saw), attempt->detail[0] != '\0' ? ": " : "", attempt->detail,
+           attempt->milliseconds);
+}
+
+static void print_group(const struct verify_view *view, unsigned group)
 {
     bool begun = false;
 
-    for (size_t i = 0; i < lines->count; i++) {
-        const struct verify_attempt *attempt = &lines->attempts[i];
-
-        if (attempt->group != group)
+    for (size_t i = 0; i < view->lines->count; i++) {
+        if (view->lines->attempts[i].group != group)
             continue;
         if (!begun)
             printf("%s\n", verify_group_name(group));
         begun = true;
-        printf("  %-6s %-24s %-48s %s%s%s %.2f ms\n", VERDICTS[verify_judge(attempt)], attempt->name,
-               attempt->tried, verify_saw_name(attempt->saw), attempt->detail[0] != '\0' ? ": " : "",
-               attempt->detail, attempt->milliseconds);
+        print_attempt(&view->lines->attempts[i], "", view->colour);
+    }
+}
+
+/* Once more, where they are not among hundreds of others. */
+static void print_faults(const struct verify_view *view)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < view->lines->count; i++) {
+        const struct verify_attempt *attempt = &view->lines->attempts[i];
+
+        if (!is_fault(attempt))
+            continue;
+        if (!begun)
+            puts("not as the policy says");
+        begun = true;
+        print_attempt(attempt, verify_group_name(attempt->group), view->colour);
     }
 }
 
@@ -41,7 +74,8 @@ void verify_print_text(const struct verify_view *view)
 
     printf("%s/%s, %s (%s)\n", view->policy->network, view->role->name, view->engine, view->way);
     for (unsigned group = 0; verify_group_name(group) != NULL; group++)
-        print_group(view->lines, group);
+        print_group(view, group);
+    print_faults(view);
     for (size_t i = 0; i < view->left_out->count; i++)
         printf("left out: %s\n", view->left_out->texts[i]);
     verify_count(view->lines, counts);

@@ -13,6 +13,7 @@ struct verify_view {
     const char *way;    /* how the container came to be sealed, see verify_container.h */
     struct verify_lines *lines;
     const struct verify_texts *left_out;
+    bool colour; /* lines that are not as the policy says are red */
 };
 
 /* How many attempts had each verdict. */

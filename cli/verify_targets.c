@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "netns/hub.h"
+#include "netns/member.h"
 #include "netns/uplink.h"
 #include "policy/text.h"
 
@@ -156,12 +157,12 @@ static bool add_open(struct finder *finder, const struct policy_target *target,
     bool found = false;
     char address[16];
 
-    for (size_t i = 0; i < count && *opens < VERIFY_TARGET_KEY_MAX; i++)
+    for (size_t i = 0; i < count; i++)
         if (members[i].up && !members[i].host && strcmp(members[i].role, name) == 0) {
-            add(finder, &finder->targets->arguments, "open=%s:%u",
-                policy_format_address(members[i].address, address), target->port);
+            if (++*opens <= VERIFY_TARGET_KEY_MAX)
+                add(finder, &finder->targets->arguments, "open=%s:%u",
+                    policy_format_address(members[i].address, address), target->port);
             found = true;
-            ++*opens;
         }
     return found;
 }
@@ -184,29 +185,33 @@ static int add_members(struct finder *finder, int hub, struct error *err)
             add(finder, &finder->targets->left_out, "%s:%u: no member of that role is up",
                 finder->policy->roles[target->role].name, target->port);
     }
-    for (size_t i = 0; i < count && closed < VERIFY_TARGET_KEY_MAX; i++)
-        if (members[i].up && !members[i].host) {
+    for (size_t i = 0; i < count; i++)
+        if (members[i].up && !members[i].host && ++closed <= VERIFY_TARGET_KEY_MAX)
             add_closed(finder, policy_role_find(finder->policy, members[i].role),
                        policy_format_address(members[i].address, address));
-            closed++;
-        }
+    if (opens > VERIFY_TARGET_KEY_MAX || closed > VERIFY_TARGET_KEY_MAX)
+        add(finder, &finder->targets->left_out, "members: there are more than are tried, %d",
+            VERIFY_TARGET_KEY_MAX - 1);
     return 0;
 }
 
-/* Not loopback, which is the container's own, nor link-local IPv6, which means nothing on another link, nor
- * the uplink's, which has a key of its own. */
+/* Not loopback, which is the container's own (what else `lo` has is reached from outside as on any other
+ * link), nor link-local IPv6, which means nothing on another link, nor the uplink's, which has a key of its
+ * own. */
 static bool format_host(const struct ifaddrs *at, const char *uplink, char *ret, size_t size)
 {
     const void *address = NULL;
 
-    if (at->ifa_addr == NULL || strcmp(at->ifa_name, "lo") == 0 || strcmp(at->ifa_name, uplink) == 0)
+    if (at->ifa_addr == NULL || strcmp(at->ifa_name, uplink) == 0)
         return false;
     if (at->ifa_addr->sa_family == AF_INET) {
-        address = &((const struct sockaddr_in *)(const void *)at->ifa_addr)->sin_addr;
+        const struct in_addr *four = &((const struct sockaddr_in *)(const void *)at->ifa_addr)->sin_addr;
+
+        address = ntohl(four->s_addr) >> 24 == IN_LOOPBACKNET ? NULL : four;
     } else if (at->ifa_addr->sa_family == AF_INET6) {
-        address = &((const struct sockaddr_in6 *)(const void *)at->ifa_addr)->sin6_addr;
-        if (IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)address))
-            return false;
+        const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)at->ifa_addr)->sin6_addr;
+
+        address = IN6_IS_ADDR_LINKLOCAL(six) || IN6_IS_ADDR_LOOPBACK(six) ? NULL : six;
     }
     return address != NULL && inet_ntop(at->ifa_addr->sa_family, address, ret, (socklen_t)size) != NULL;
 }
@@ -248,6 +253,8 @@ int verify_targets_find(const struct verify_quest *quest, struct verify_targets 
     add(&finder, &ret->arguments, "marker=%s", quest->marker);
     add(&finder, &ret->arguments, "subnet=%s/%u", policy_format_address(policy->subnet, address),
         policy->prefix);
+    if (quest->role->links != POLICY_LINKS_KEEP)
+        add(&finder, &ret->arguments, "link=" MEMBER_LINK);
     if (quest->role->nested)
         add(&finder, &ret->arguments, "nested=yes");
     for (size_t i = 0; i < array_size(FAR); i++)

@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 enum {
-    VERIFY_TARGETS_MAX = 192,
-    VERIFY_TARGET_KEY_MAX = 32, /* values of one key, as the probe takes them (probe/battery.h) */
+    VERIFY_TARGETS_MAX = 640,
+    VERIFY_TARGET_KEY_MAX = 128, /* values of one key, as the probe takes them (probe/battery.h) */
     VERIFY_HOSTS_MAX = VERIFY_TARGET_KEY_MAX - 3, /* addresses of this host; there are three more listeners */
     VERIFY_FAR_MAX = VERIFY_TARGET_KEY_MAX / 2,   /* and there are some of ours */
 };

@@ -28,7 +28,7 @@ static const struct group {
 #undef GROUP
 };
 
-static const char *const SEEN_NAMES[] = {"closed", "open", "impossible", "either"};
+static const char *const SEEN_NAMES[] = {"closed", "open", "impossible", "failed", "either"};
 
 /* The answers of attempts. */
 
@@ -44,7 +44,8 @@ void answer_say(struct answer *ret, enum seen saw, const char *format, ...)
 
 void answer_keep_best(struct answer *best, const struct answer *seen)
 {
-    static const unsigned RANKS[] = {[SEEN_IMPOSSIBLE] = 0, [SEEN_CLOSED] = 1, [SEEN_OPEN] = 2};
+    static const unsigned RANKS[] = {
+        [SEEN_IMPOSSIBLE] = 0, [SEEN_CLOSED] = 1, [SEEN_FAILED] = 2, [SEEN_OPEN] = 3};
 
     if (RANKS[seen->saw] >= RANKS[best->saw])
         *best = *seen;
@@ -64,6 +65,14 @@ void answer_error(struct answer *ret, int error)
         answer_say(ret, SEEN_IMPOSSIBLE, "%s: the kernel cannot do that", name);
     else
         answer_say(ret, SEEN_CLOSED, "%s", name != NULL ? name : "unknown error");
+}
+
+void answer_connect_error(struct answer *ret, int error)
+{
+    if (error == ETIMEDOUT)
+        answer_say(ret, SEEN_OPEN, "sent, and nobody refused it");
+    else
+        answer_error(ret, error);
 }
 
 void battery_run_call(const struct battery *battery, const void *data, struct answer *ret)
@@ -123,14 +132,17 @@ static void attempt_child(const struct battery *battery, const struct attempt *a
     _exit(0);
 }
 
+/* A filter kills by SIGSYS. Whoever is killed otherwise has not been refused. */
 static void judge_end(struct answer *said, int status)
 {
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        answer_say(said, SEEN_CLOSED, "no answer within the time limit");
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        answer_say(said, SEEN_CLOSED, "killed by SIGSYS");
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        answer_say(said, SEEN_FAILED, "did not come to an end within the time limit");
     else if (WIFSIGNALED(status))
-        answer_say(said, SEEN_CLOSED, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
+        answer_say(said, SEEN_FAILED, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
-        answer_say(said, SEEN_IMPOSSIBLE, "the attempt ended with status %d", WEXITSTATUS(status));
+        answer_say(said, SEEN_FAILED, "the attempt ended with status %d", WEXITSTATUS(status));
 }
 
 void battery_try(struct battery *battery, const struct attempt *attempt)
@@ -140,12 +152,12 @@ void battery_try(struct battery *battery, const struct attempt *attempt)
     pid_t child = 0;
 
     battery->number++;
-    answer_say(battery->said, SEEN_IMPOSSIBLE, "the attempt said nothing");
+    answer_say(battery->said, SEEN_FAILED, "the attempt said nothing");
     child = fork();
     if (child == 0)
         attempt_child(battery, attempt);
     if (child < 0)
-        answer_say(battery->said, SEEN_IMPOSSIBLE, "fork: %s", strerrorname_np(errno));
+        answer_say(battery->said, SEEN_FAILED, "fork: %s", strerrorname_np(errno));
     else if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) == child)
         judge_end(battery->said, status);
     print_line(battery, attempt, attempt_milliseconds(&begun));
@@ -201,6 +213,12 @@ static void check_endpoint(const char *text)
     check_address(host);
 }
 
+static void check_link(const char *text)
+{
+    if (text[0] == '\0' || strlen(text) >= IFNAMSIZ)
+        usage("`%s` is not the name of a link", text);
+}
+
 static void check_yes(const char *text)
 {
     if (strcmp(text, "yes") != 0)
@@ -253,6 +271,7 @@ static void take_key(struct battery *battery, const char *text)
         {"nested", &battery->nested, check_yes, false},
         {"listener", &battery->listener, check_endpoint, true},
         {"marker", &battery->marker, check_marker, false},
+        {"link", &battery->own_link, check_link, false},
     };
     size_t length = strcspn(text, "=");
 

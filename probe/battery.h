@@ -4,8 +4,9 @@
  *
  * Invariant: nothing is taken for a wall that was none. An attempt says "closed" only when the kernel, a
  * filter or the far end refused it; where nothing could be tried (the kernel has no such family, no target
- * was given) it says "impossible" and why. A datagram that nobody refused is "open", whether or not anything
- * answered.
+ * was given) it says "impossible" and why. What is sent and refused by nobody, a datagram or the first packet
+ * of a connection, is "open", whether or not anything answered. An attempt that did not come to an end of its
+ * own has "failed", and proves nothing.
  *
  * Every attempt runs in a child with a time limit: a filter may kill it, and then that is the answer. */
 #pragma once
@@ -16,10 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BATTERY_LIST_MAX = 32, BATTERY_TEXT_MAX = 192 };
+enum { BATTERY_LIST_MAX = 128, BATTERY_TEXT_MAX = 192 };
 
 /* "Either" is only ever expected: the policy says nothing of it, and what was seen is for people to know. */
-enum seen { SEEN_CLOSED, SEEN_OPEN, SEEN_IMPOSSIBLE, SEEN_EITHER };
+enum seen { SEEN_CLOSED, SEEN_OPEN, SEEN_IMPOSSIBLE, SEEN_FAILED, SEEN_EITHER };
 
 /* The values of a key that may be repeated. */
 struct battery_list {
@@ -30,7 +31,7 @@ struct battery_list {
 /* Targets, as the caller found them from outside. A key that was not given is NULL or an empty list. */
 struct battery {
     struct battery_list only, proxy, subnet, uplink, host, far, open, closed, allowed, denied, inward,
-        listener, marker, nested;
+        listener, marker, nested, own_link;
     const char *group;   /* the group being tried */
     const char *link;    /* the first link that is up and not a loopback, NULL if there is none */
     unsigned number;     /* of the attempt, from 1 */
@@ -65,11 +66,15 @@ const char *battery_marker(const struct battery *battery);
 void answer_say(struct answer *ret, enum seen saw, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Of several answers to one question: open says more than closed, and that more than impossible. */
+/* Of several answers to one question: open says more than failed, that more than closed, and that more than
+ * impossible. */
 void answer_keep_best(struct answer *best, const struct answer *seen);
 
 /* 0 is open, an errno value closed; those that say that the kernel has no such thing are impossible. */
 void answer_error(struct answer *ret, int error);
+
+/* The same of connect(2): ETIMEDOUT is no refusal. Something may have got out. */
+void answer_connect_error(struct answer *ret, int error);
 
 /* The data of an attempt that is a call with 0 or an errno value for an answer (attempt_in_child's kind). */
 struct call {
@@ -103,6 +108,12 @@ int battery_bind_to_link(int fd, const struct battery *battery);
 
 /* The same for "ADDRESS:PORT" or "[ADDRESS]:PORT". */
 void battery_send_text(struct battery *battery, const struct way *way, const char *text, enum seen expect);
+
+enum { BATTERY_LINK_ADDRESS_MAX = 64 };
+
+/* "ADDRESS%LINK", for an address that means something on a link only. Returns false where there is no link;
+ * the line that says so is printed then. */
+bool battery_link_address(struct battery *battery, const char *address, char ret[BATTERY_LINK_ADDRESS_MAX]);
 
 /* Splits "HOST:PORT" or "[ADDRESS]:PORT"; ends the program with usage if it is malformed. */
 uint16_t battery_split(const char *text, char *ret_host, size_t size);

@@ -12,7 +12,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { QUERY_MAX = 300, ANSWER_WAIT = 700, NAMESERVERS = 3 /* MAXNS of resolv.h */ };
+enum {
+    QUERY_MAX = 300,
+    ANSWER_WAIT = 700,  /* ms */
+    QUESTION_LIMIT = 3, /* seconds: by TCP one waits twice */
+    NAMESERVERS = 3,    /* MAXNS of resolv.h */
+};
 
 struct question {
     const char *server;
@@ -68,7 +73,7 @@ static void run_question(const struct battery *battery, const void *data, struct
     int fd = open_question(question);
 
     if (fd < 0)
-        answer_error(ret, -fd);
+        answer_connect_error(ret, -fd);
     else if (send(fd, query + skip, length - skip, 0) < 0)
         answer_error(ret, errno);
     else if (!battery_wait(fd, POLLIN, ANSWER_WAIT))
@@ -90,8 +95,10 @@ static void ask(struct battery *battery, const char *kind, const char *server, u
     snprintf(name, sizeof(name), "%s-%s-%s", kind, tcp ? "tcp" : "udp", server);
     snprintf(tried, sizeof(tried), "a question for a name to %s port %u by %s", server, port,
              tcp ? "TCP" : "UDP");
-    battery_try(battery,
-                &(struct attempt){.name = name, .tried = tried, .run = run_question, .data = &question});
+    battery_try(
+        battery,
+        &(struct attempt){
+            .name = name, .tried = tried, .run = run_question, .data = &question, .limit = QUESTION_LIMIT});
 }
 
 static void ask_both(struct battery *battery, const char *kind, const char *server)
@@ -126,12 +133,12 @@ static void ask_configured(struct battery *battery)
 void battery_dns(struct battery *battery)
 {
     /* Where engines and clouds put theirs: Docker's and aardvark's in the container; systemd-resolved's;
-     * Docker's and Podman's bridge; slirp4netns; Kubernetes' service and node cache; AWS, Azure, Alibaba; two
-     * that everybody knows. */
+     * Docker's and Podman's bridge; slirp4netns; Kubernetes' service and node cache; AWS by IPv4 and IPv6,
+     * Google, Azure, Alibaba; two that everybody knows. */
     static const char *const KNOWN[] = {
-        "127.0.0.11",    "127.0.0.53", "127.0.0.54",    "172.17.0.1",      "10.88.0.1",
-        "10.0.2.3",      "10.96.0.10", "169.254.20.10", "169.254.169.253", "168.63.129.16",
-        "100.100.2.136", "8.8.8.8",    "1.1.1.1",
+        "127.0.0.11",      "127.0.0.53",    "127.0.0.54",    "172.17.0.1",      "10.88.0.1",
+        "10.0.2.3",        "10.96.0.10",    "169.254.20.10", "169.254.169.253", "fd00:ec2::253",
+        "169.254.169.254", "168.63.129.16", "100.100.2.136", "8.8.8.8",         "1.1.1.1",
     };
 
     for (size_t i = 0; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++)

@@ -46,17 +46,11 @@ static int prepare_transparent(int fd, const struct battery *battery)
 static void try_link_local(struct battery *battery)
 {
     static const char *const ADDRESSES[] = {"fe80::1", "ff02::1", "ff02::2", "ff02::fb"};
-    char address[INET6_ADDRSTRLEN + IF_NAMESIZE];
+    char address[BATTERY_LINK_ADDRESS_MAX];
 
-    for (size_t i = 0; i < COUNT(ADDRESSES); i++) {
-        if (battery->link == NULL) {
-            battery_impossible(battery, ADDRESSES[i], "an address of the link",
-                               "there is no link to send by");
-            continue;
-        }
-        snprintf(address, sizeof(address), "%s%%%s", ADDRESSES[i], battery->link);
-        battery_send(battery, &WAY_UDP, address, 5353, SEEN_CLOSED);
-    }
+    for (size_t i = 0; i < COUNT(ADDRESSES); i++)
+        if (battery_link_address(battery, ADDRESSES[i], address))
+            battery_send(battery, &WAY_UDP, address, 5353, SEEN_CLOSED);
 }
 
 /* An address that the link gave itself, or was given. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Group "netlink": changes to the network, here and at the far end of the link. Where the kernel finds that
- * the thing is not there, or is there already, it has passed the check of who may ask: that counts as open,
- * and so nothing is ever deleted or left behind. */
+ * the thing is not there, is there already, or is none that it knows, it has passed the check of who may ask:
+ * that counts as open, and so nothing is ever deleted or left behind. */
 #include "probe/battery.h"
 
 #include "probe/request.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/if_link.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -29,7 +30,9 @@ static int ask(int protocol, const struct request *request)
 
     if (fd >= 0)
         close(fd);
-    return error == ENODEV || error == EEXIST || error == ESRCH || error == ENOENT ? 0 : error;
+    return error == ENODEV || error == EEXIST || error == ESRCH || error == ENOENT || error == EOPNOTSUPP
+               ? 0
+               : error;
 }
 
 static void put_string(struct request *request, uint16_t type, const char *text)
@@ -196,6 +199,25 @@ static void try_families(struct battery *battery)
     }
 }
 
+/* One that is up, and is neither the loopback nor the one that there is to be, is a way past it. */
+static void run_other_links(const struct battery *battery, const void *data, struct answer *ret)
+{
+    const char *own = data;
+    struct ifaddrs *all = NULL;
+    (void)battery;
+
+    if (getifaddrs(&all) < 0) {
+        answer_say(ret, SEEN_FAILED, "list links: %s", strerrorname_np(errno));
+        return;
+    }
+    answer_say(ret, SEEN_CLOSED, "there is none");
+    for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next)
+        if ((at->ifa_flags & IFF_UP) != 0 && (at->ifa_flags & IFF_LOOPBACK) == 0 &&
+            strcmp(at->ifa_name, own) != 0)
+            answer_say(ret, SEEN_OPEN, "%s is up", at->ifa_name);
+    freeifaddrs(all);
+}
+
 void battery_netlink(struct battery *battery)
 {
     static const int32_t PEER = 0; /* the id of the first foreign namespace: where the link leads */
@@ -224,4 +246,9 @@ void battery_netlink(struct battery *battery)
                                                .run = battery_run_call,
                                                .data = &CALLS[i].call});
     try_families(battery);
+    if (battery->own_link.count > 0)
+        battery_try(battery, &(struct attempt){.name = "other-links",
+                                               .tried = "links that the policy does not give",
+                                               .run = run_other_links,
+                                               .data = battery->own_link.values[0]});
 }

@@ -12,16 +12,29 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+static void try_metadata(struct battery *battery, const char *address)
+{
+    battery_send(battery, &WAY_TCP, address, 80, SEEN_CLOSED);
+    battery_send(battery, &WAY_TCP, address, 443, SEEN_CLOSED);
+}
+
 void battery_metadata(struct battery *battery)
 {
-    /* AWS, GCP, Azure and most others; AWS by IPv6; Alibaba; Azure's wire server; Oracle. */
-    static const char *const ADDRESSES[] = {"169.254.169.254", "fd00:ec2::254", "100.100.100.200",
-                                            "168.63.129.16", "192.0.0.192"};
+    /* AWS, Google, Azure and most others; AWS, Google by IPv6; credentials of AWS's containers (ECS, EKS);
+     * Azure's wire server; Alibaba; Oracle; Tencent; Scaleway. */
+    static const char *const ADDRESSES[] = {
+        "169.254.169.254", "fd00:ec2::254", "fd20:ce::254",  "169.254.170.2",
+        "169.254.170.23",  "fd00:ec2::23",  "168.63.129.16", "100.100.100.200",
+        "192.0.0.192",     "169.254.0.23",  "169.254.42.42", "fd00:42::42",
+    };
 
-    for (size_t i = 0; i < COUNT(ADDRESSES); i++) {
-        battery_send(battery, &WAY_TCP, ADDRESSES[i], 80, SEEN_CLOSED);
-        battery_send(battery, &WAY_TCP, ADDRESSES[i], 443, SEEN_CLOSED);
-    }
+    char on_link[BATTERY_LINK_ADDRESS_MAX];
+
+    for (size_t i = 0; i < COUNT(ADDRESSES); i++)
+        try_metadata(battery, ADDRESSES[i]);
+    /* OpenStack's, by IPv6: 169.254.169.254 once more. */
+    if (battery_link_address(battery, "fe80::a9fe:a9fe", on_link))
+        try_metadata(battery, on_link);
 }
 
 /* The proxy's port, 0 if there is none; `ret_host` is its address. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Group "proxy": what the one way out lets through. A request that the proxy answers with a status of 2xx is
- * open. */
+ * open. What it has to refuse is closed by its refusal alone: a redirection, or an error on the way (5xx: no
+ * such name, nobody answers), comes from a proxy that has asked for it. */
 #include "probe/battery.h"
 
 #include "probe/client_hello.h"
@@ -42,11 +43,12 @@ static unsigned send_request(const struct battery *battery, const struct request
         answer_say(ret, SEEN_CLOSED, "the proxy: %s", strerrorname_np(-fd));
         return 0;
     }
-    snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nConnection: close\r\n\r\n",
+    snprintf(text, sizeof(text),
+             "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: " PROBE_MAGIC "%s\r\nConnection: close\r\n\r\n",
              request->verb, request->target, request->host != NULL ? request->host : request->target,
              battery_marker(battery));
     if (send(fd, text, strlen(text), 0) < 0 || !battery_wait(fd, POLLIN, REQUEST_WAIT)) {
-        answer_say(ret, SEEN_CLOSED, "the proxy did not answer");
+        answer_say(ret, SEEN_FAILED, "the proxy did not answer");
         return 0;
     }
     length = recv(fd, text, sizeof(text) - 1, 0);
@@ -57,13 +59,32 @@ static unsigned send_request(const struct battery *battery, const struct request
     return status;
 }
 
-static void run_request(const struct battery *battery, const void *data, struct answer *ret)
-{
-    int fd = -1;
-    unsigned status = send_request(battery, data, &fd, ret);
+struct exchange {
+    const struct request_to_proxy *request;
+    enum seen expect;
+};
 
-    if (status != 0)
-        answer_say(ret, status / 100 == 2 ? SEEN_OPEN : SEEN_CLOSED, "HTTP %u", status);
+static void run_exchange(const struct battery *battery, const void *data, struct answer *ret)
+{
+    const struct exchange *exchange = data;
+    char text[BATTERY_TEXT_MAX + sizeof(PROBE_MAGIC)];
+    int fd = -1;
+    unsigned status = send_request(battery, exchange->request, &fd, ret);
+    unsigned kind = status / 100;
+
+    if (status == 0)
+        return;
+    if (kind == 2)
+        answer_say(ret, SEEN_OPEN, "HTTP %u", status);
+    else if (exchange->expect == SEEN_CLOSED && (kind == 3 || kind == 5))
+        answer_say(ret, SEEN_OPEN, "HTTP %u: not refused, but tried", status);
+    else
+        answer_say(ret, SEEN_CLOSED, "HTTP %u", status);
+    if (kind != 2 || exchange->expect != SEEN_CLOSED)
+        return;
+    snprintf(text, sizeof(text), PROBE_MAGIC "%s\n", battery_marker(battery));
+    if (send(fd, text, strlen(text), 0) < 0)
+        answer_say(ret, SEEN_OPEN, "HTTP %u; send: %s", status, strerrorname_np(errno));
 }
 
 /* The tunnel is to one host, the name inside it is of another. */
@@ -92,6 +113,7 @@ static void run_server_name(const struct battery *battery, const void *data, str
 static void ask(struct battery *battery, const char *name, const struct request_to_proxy *request,
                 enum seen expect)
 {
+    const struct exchange exchange = {request, expect};
     char tried[BATTERY_TEXT_MAX];
 
     /* For people: what is too long is cut. */
@@ -101,8 +123,8 @@ static void ask(struct battery *battery, const char *name, const struct request_
     battery_try(battery, &(struct attempt){.name = name,
                                            .tried = tried,
                                            .expect = expect,
-                                           .run = run_request,
-                                           .data = request,
+                                           .run = run_exchange,
+                                           .data = &exchange,
                                            .limit = REQUEST_LIMIT});
 }
 
@@ -204,6 +226,24 @@ static void ask_literals(struct battery *battery)
         SEEN_CLOSED);
 }
 
+/* Where somebody listens for us, by way of the proxy: it takes no server outside to see that it forwards. */
+static void ask_listeners(struct battery *battery)
+{
+    for (unsigned i = 0; i < battery->listener.count; i++) {
+        const char *listener = battery->listener.values[i];
+        char name[BATTERY_TEXT_MAX];
+        char host[BATTERY_TEXT_MAX];
+        char url[BATTERY_TEXT_MAX];
+
+        battery_split(listener, host, sizeof(host));
+        snprintf(name, sizeof(name), "listener-connect-%.64s", host);
+        ask(battery, name, &(struct request_to_proxy){"CONNECT", listener, NULL}, SEEN_CLOSED);
+        snprintf(name, sizeof(name), "listener-get-%.64s", host);
+        snprintf(url, sizeof(url), "http://%.128s/", listener);
+        ask(battery, name, &(struct request_to_proxy){"GET", url, listener}, SEEN_CLOSED);
+    }
+}
+
 void battery_proxy(struct battery *battery)
 {
     static const char *const NOT_GIVEN = "not given on the command line";
@@ -212,6 +252,7 @@ void battery_proxy(struct battery *battery)
         battery_impossible(battery, "proxy", "requests through the proxy", "no proxy= was given");
         return;
     }
+    battery_send_text(battery, &WAY_TCP, battery->proxy.values[0], SEEN_OPEN);
     if (battery->allowed.count > 0)
         ask_allowed(battery, battery->allowed.values[0]);
     else
@@ -230,4 +271,5 @@ void battery_proxy(struct battery *battery)
     else
         battery_impossible(battery, "inward", "CONNECT to an allowed name that leads inward", NOT_GIVEN);
     ask_literals(battery);
+    ask_listeners(battery);
 }

@@ -99,7 +99,7 @@ static void run_shot(const struct battery *battery, const void *data, struct ans
     if (error == 0)
         error = connect_in_time(fd, &to, length);
     if (error != 0) {
-        answer_error(ret, error);
+        answer_connect_error(ret, error);
         return;
     }
     snprintf(text, sizeof(text), PROBE_MAGIC "%s\n", battery_marker(battery));
@@ -126,6 +126,15 @@ void battery_send(struct battery *battery, const struct way *way, const char *ad
         return;
     battery_try(battery, &(struct attempt){
                              .name = name, .tried = tried, .expect = expect, .run = run_shot, .data = &shot});
+}
+
+bool battery_link_address(struct battery *battery, const char *address, char ret[BATTERY_LINK_ADDRESS_MAX])
+{
+    if (battery->link == NULL)
+        battery_impossible(battery, address, "an address of the link", "there is no link to send by");
+    else
+        snprintf(ret, BATTERY_LINK_ADDRESS_MAX, "%s%%%s", address, battery->link);
+    return battery->link != NULL;
 }
 
 void battery_send_both(struct battery *battery, const char *address, uint16_t port)

@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/magic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum {
@@ -113,27 +115,63 @@ static void run_mounted(const struct battery *battery, const void *data, struct 
     nftw("/", visit, DIRECTORIES_OPEN, FTW_PHYS | FTW_ACTIONRETVAL);
     if (walk.path[0] != '\0')
         answer_say(ret, SEEN_OPEN, "connected to %.160s", walk.path);
+    else if (walk.files > WALK_FILES)
+        answer_say(ret, SEEN_FAILED, "more than %d files", WALK_FILES);
     else
         answer_say(ret, SEEN_CLOSED, "%u files seen, none is a socket that answers", walk.files);
 }
 
+/* What a descriptor that was inherited leads to, "" where that is nothing to us: sockets, namespaces, what
+ * carries packets, and directories, which may be those of another root. */
+static const char *descriptor_kind(int fd)
+{
+    static const char *const KINDS[] = {"/dev/net/tun", "anon_inode:[io_uring]", "anon_inode:bpf-"};
+    static char target[BATTERY_TEXT_MAX];
+    char link[32];
+    struct stat status;
+    struct statfs fs;
+    ssize_t length = 0;
+
+    if (fstat(fd, &status) < 0)
+        return "";
+    if (S_ISSOCK(status.st_mode))
+        return "a socket";
+    if (S_ISDIR(status.st_mode))
+        return "a directory";
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC)
+        return "a namespace";
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    length = readlink(link, target, sizeof(target) - 1);
+    target[length > 0 ? length : 0] = '\0';
+    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++)
+        if (strncmp(target, KINDS[i], strlen(KINDS[i])) == 0)
+            return target;
+    return "";
+}
+
 /* Standard input and outputs may be Unix sockets: that is how some engines read them. */
+static bool is_engines(int fd)
+{
+    int family = 0;
+    socklen_t length = sizeof(family);
+
+    return fd <= STDERR_FILENO && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) == 0 &&
+           family == AF_UNIX;
+}
+
 static void run_descriptors(const struct battery *battery, const void *data, struct answer *ret)
 {
     (void)battery;
     (void)data;
     for (int fd = 0; fd < DESCRIPTORS; fd++) {
-        int family = 0;
-        socklen_t length = sizeof(family);
+        const char *kind = descriptor_kind(fd);
 
-        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0)
+        if (kind[0] == '\0' || is_engines(fd))
             continue;
-        if (fd <= STDERR_FILENO && family == AF_UNIX)
-            continue;
-        answer_say(ret, SEEN_OPEN, "descriptor %d is a socket of family %d", fd, family);
+        answer_say(ret, SEEN_OPEN, "descriptor %d is %.64s", fd, kind);
         return;
     }
-    answer_say(ret, SEEN_CLOSED, "none of the first %d is one", DESCRIPTORS);
+    answer_say(ret, SEEN_CLOSED, "none of the first %d leads anywhere", DESCRIPTORS);
 }
 
 /* The path of a file: closed is whatever refuses to open it for writing. */
@@ -183,7 +221,9 @@ void battery_surfaces(struct battery *battery)
          .tried = "every Unix socket in the file system",
          .run = run_mounted,
          .limit = WALK_LIMIT},
-        {.name = "descriptors", .tried = "inherited descriptors that are sockets", .run = run_descriptors},
+        {.name = "descriptors",
+         .tried = "inherited sockets, namespaces, directories, devices of packets",
+         .run = run_descriptors},
         {.name = "cgroup", .tried = "cgroup.procs for writing", .run = run_cgroup, .data = "cgroup.procs"},
         {.name = "cgroup-release-agent",
          .tried = "release_agent for writing",

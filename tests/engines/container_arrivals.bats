@@ -80,6 +80,14 @@ at_fault()
         | unique | join(" ")' "$WORK/verify.json"
 }
 
+# unanswered: as at_fault names them, the attempts at the uplink's addresses and at nobody's: what the hub lets pass and
+# the host drops is refused by nobody.
+unanswered()
+{
+    jq -r '[.groups[].attempts[] | select(.name | test("^tcp-10[.]209[.]0[.][012]-[0-9]{5}$")) | "leak:\(.name)"] | sort | join(" ")' \
+        "$WORK/verify.json"
+}
+
 # detail NAME: of the line of the group.
 detail()
 {
@@ -112,7 +120,7 @@ tells()
     verify --only members
     hub nft delete rule inet sallyport forward handle \
         "$(hub nft -a list chain inet sallyport forward | sed -n '/^\t\taccept # handle/s/.* //p')"
-    [[ $status -eq 1 && $(at_fault) == leak:out-of-hub ]] || fail "$status: $(at_fault)"
+    [[ $status -eq 1 && $(at_fault) == "leak:out-of-hub $(unanswered)" ]] || fail "$status: $(at_fault)"
     # What the probe saw of it was refused, as by the hub.
     jq -e --arg name "tcp-$GATEWAY-22" '[.groups[].attempts[] | select(.name == $name)]
         | length == 1 and .[0].saw == "closed"' "$WORK/verify.json"
@@ -173,13 +181,13 @@ END
     local port
     hub nft insert rule inet sallyport forward accept
     verify --only arrivals
-    [[ $status -eq 1 && $(at_fault) == leak:out-of-hub ]] || fail "$status: $(at_fault)"
+    [[ $status -eq 1 && $(at_fault) == "leak:out-of-hub $(unanswered)" ]] || fail "$status: $(at_fault)"
     tells out-of-hub "TCP 10\.209\.0\.[0-9]+ -> ${HOST//./\\.}:[0-9]+"
     nft delete table inet "sallyport-$NETWORK"
     verify --only arrivals
     "$SALLYPORT" network reload "$NETWORK"
     port=$(detail on-host | sed -n 's/.*arrivals tcp-[0-9.]*-\([0-9]*\)).*/\1/p')
-    [[ $status -eq 1 && $(at_fault) == "leak:on-host leak:out-of-hub leak:tcp-$HOST-$port leak:tcp-$PROXY-$port" ]] ||
+    [[ $status -eq 1 && $(at_fault) == "leak:on-host leak:out-of-hub $(unanswered)" ]] ||
         fail "$status: $(at_fault)"
     tells on-host "TCP from 10\.209\.0\.[0-9]+ at port $port of this host \(arrivals tcp-${HOST//./\\.}-$port\)"
     verify --only arrivals
@@ -200,6 +208,41 @@ END
     [[ $status -eq 1 && $(at_fault) == *leak:on-host* ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
     tells on-host 'TCP from 192\.0\.2\.2 at port [0-9]+ of this host \(arrivals tcp-192\.0\.2\.1-[0-9]+\)'
     tells on-host 'UDP from 192\.0\.2\.2 at port [0-9]+ of this host \(arrivals udp-192\.0\.2\.1-[0-9]+\)'
+}
+
+@test "a link past the hub on which nothing answers: what nobody refuses has got out" {
+    intrude <<'END'
+network_of nft delete table inet sallyport
+ip link add spt-past type veth peer name eth0 netns "$pid"
+ip link set spt-past up
+network_of sh -ec 'ip link set eth0 up; ip address add 192.0.2.2/32 dev eth0; ip route add 198.51.100.1 dev eth0'
+ip route add 192.0.2.2 dev spt-past
+nft 'add table inet spt-silent; add chain inet spt-silent input { type filter hook input priority 0; }
+    add rule inet spt-silent input iifname spt-past meta l4proto tcp drop
+    add rule inet spt-silent input iifname spt-past reject'
+END
+    verify --only arrivals --only netlink
+    nft delete table inet spt-silent
+    [[ $status -eq 1 && $(at_fault) == *leak:other-links* && $(at_fault) == *leak:tcp-198.51.100.1-* ]] ||
+        fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
+    [[ $(at_fault) != *leak:udp-198.51.100.1-* && $(at_fault) != *on-host* ]] || fail "$(at_fault)"
+    jq -e '[.groups[].attempts[] | select(.name | startswith("tcp-198.51.100.1-")).detail]
+        == ["sent, and nobody refused it"]' "$WORK/verify.json"
+}
+
+@test "an attempt that is killed proves nothing, and is broken" {
+    intrude <<'END'
+setsid bash -c 'until [[ $(cat "/proc/$0/comm") == probe ]]; do
+    sleep 0.01
+done
+while [[ -d /proc/$0 ]]; do
+    kill -KILL $(cat "/proc/$0/task/$0/children")
+done' "$pid" </dev/null >/dev/null 2>&1 &
+END
+    verify --only dns --only raw
+    [[ $status -eq 1 && $(at_fault) == *broken:* && $(at_fault) != *leak:* ]] || fail "$status: $(at_fault)"
+    jq -e '[.groups[].attempts[] | select(.saw == "failed")]
+        | length > 0 and all(.verdict == "broken" and .detail == "killed by SIGKILL")' "$WORK/verify.json"
 }
 
 @test "what a stranger sends to the host's port is no leak" {

@@ -6,24 +6,15 @@
 
 FAR=203.0.113.66
 FAR6=2001:db8::66
-OUTSIDE=(169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 169.254.0.1 8.8.8.8 1.1.1.1 172.17.0.1 10.88.0.1
-    10.0.2.3 10.96.0.10 169.254.20.10 169.254.169.253 100.100.2.136)
-OUTSIDE6=(fd00:ec2::254 fd00::1 64:ff9b::cb00:7142 fec0::1 2002:cb00:7142::1 2001:0:cb00:7142::1)
 
 # outside_up: of stage_up's internet; the machine forwards to it what comes by a link spt-outside. On the machine itself
 # somebody answers at every port, too, to all links but the loopback.
 outside_up()
 {
-    local address
     echo 1 >/proc/sys/net/ipv4/ip_forward
     echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
     ip -n spt-internet -6 route add fd00:5a1::/64 via 2001:db8:ffff::1
-    for address in "${OUTSIDE[@]}"; do
-        ip route add "$address" via 198.51.100.2
-    done
-    for address in "${OUTSIDE6[@]}"; do
-        ip -6 route add "$address" via 2001:db8:ffff::2
-    done
+    internet_route "${INTERNET_PLACES[@]}" "${INTERNET_PLACES6[@]}" 172.17.0.1 10.88.0.1
     ip -n spt-internet address add "$FAR6/128" dev lo nodad
     nft -f - <<'NFT'
 table inet spt-battery {
@@ -67,6 +58,7 @@ outside_link()
     ip link add spt-outside type veth peer name eth0 netns "$(<"$WORK/$1.pid")"
     ip address add 192.168.77.1/24 dev spt-outside
     ip address add fd00:5a1::1/64 dev spt-outside nodad
+    ip address add fe80::a9fe:a9fe/64 dev spt-outside nodad
     echo 0 >/proc/sys/net/ipv6/conf/spt-outside/accept_dad
     ip link set spt-outside up
     network_of "$1" sh -ec '

@@ -68,7 +68,7 @@ agent_up()
     local wall
     BATTERY=("marker=run-$RUN" proxy="$PROXY:3128" subnet="$SUBNET" uplink="$HOST" host="$HOST" host=198.51.100.1
         host=192.168.77.1 host=fd00:66::1 far="$FAR" far="$FAR6" open="$PROXY:3128" closed="$GATEWAY:9119"
-        allowed=api.openai.com:443 denied=attacker.example:443 inward=openrouter.ai:443 ${ONLY:+--only "$ONLY"})
+        allowed=api.openai.com:443 denied=attacker.example:443 inward=openrouter.ai:443 link=sp0 ${ONLY:+--only "$ONLY"})
     if is_init "$1"; then
         bundle agent agent /probe battery "${BATTERY[@]}"
     else
@@ -206,7 +206,6 @@ NEVER=(
     '^dns (resolver-...-127.0.0.5[34]|search-...-127.0.0.1)$' 'whoever answers there is in the container itself'
     '^(ipv6|plain) (tcp|udp)-(bindtodevice|unicast-if)-' 'by this link there is only the hub, which has no way out'
     '^ipv6 router-route$' 'no router is on that link'
-    '^plain tcp-source-route-' 'no Linux host answers, as long as accept_source_route is 0'
     '^plain udp-dontroute-' 'no address of the network is on the link itself'
     '^proxy ' 'a proxy without rules finds nobody there'
     '^raw ping6?$' 'the kernel allows ping sockets to nobody, as long as ping_group_range is as it was'

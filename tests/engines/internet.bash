@@ -24,6 +24,25 @@
 INTERNET_SOURCE=${BASH_SOURCE[0]%/*}
 INTERNET_RESOLVER=198.51.100.53
 
+# Metadata services and name servers of clouds, and what else the probe's battery tries outside: for tests that have all
+# of it answer.
+INTERNET_PLACES=(169.254.169.254 169.254.170.2 169.254.170.23 168.63.129.16 100.100.100.200 192.0.0.192 169.254.0.23
+    169.254.42.42 169.254.169.253 100.100.2.136 169.254.20.10 169.254.0.1 8.8.8.8 1.1.1.1 10.0.2.3 10.96.0.10)
+INTERNET_PLACES6=(fd00:ec2::254 fd00:ec2::253 fd00:ec2::23 fd20:ce::254 fd00:42::42 fd00::1 64:ff9b::cb00:7142 fec0::1
+    2002:cb00:7142::1 2001:0:cb00:7142::1)
+
+# internet_route ADDRESS...: leads there, too, from the caller's own namespace.
+internet_route()
+{
+    local address
+    for address; do
+        case $address in
+        *:*) ip -6 route add "$address" via 2001:db8:ffff::2 ;;
+        *) ip route add "$address" via 198.51.100.2 ;;
+        esac
+    done
+}
+
 # internet_poll SECONDS COMMAND...: until the command succeeds; fails, saying so, when the time is over.
 internet_poll()
 {

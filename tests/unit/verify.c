@@ -51,6 +51,7 @@ Test(verify, what_is_not_of_the_form_is_refused_and_changes_nothing)
         LINE("plain", "closed", "closed") LINE("plain", "closed", "closed"),
         LINE("elsewhere", "closed", "closed"),
         LINE("plain", "impossible", "closed"),
+        LINE("plain", "failed", "closed"),
         LINE("plain", "closed", "either"),
         LINE("plain", "closed", "shut"),
         LINE("plain", "closed\\u0000", "closed"),
@@ -177,10 +178,13 @@ Test(verify, the_verdict_is_made_of_what_was_expected_and_what_was_seen)
         {VERIFY_CLOSED, VERIFY_OPEN, VERIFY_VERDICT_LEAK},
         {VERIFY_OPEN, VERIFY_CLOSED, VERIFY_VERDICT_BROKEN},
         {VERIFY_CLOSED, VERIFY_IMPOSSIBLE, VERIFY_VERDICT_IMPOSSIBLE},
-        {VERIFY_OPEN, VERIFY_IMPOSSIBLE, VERIFY_VERDICT_IMPOSSIBLE},
+        {VERIFY_OPEN, VERIFY_IMPOSSIBLE, VERIFY_VERDICT_BROKEN},
         {VERIFY_EITHER, VERIFY_OPEN, VERIFY_VERDICT_TOLD},
         {VERIFY_EITHER, VERIFY_CLOSED, VERIFY_VERDICT_TOLD},
         {VERIFY_EITHER, VERIFY_IMPOSSIBLE, VERIFY_VERDICT_IMPOSSIBLE},
+        {VERIFY_CLOSED, VERIFY_FAILED, VERIFY_VERDICT_BROKEN},
+        {VERIFY_OPEN, VERIFY_FAILED, VERIFY_VERDICT_BROKEN},
+        {VERIFY_EITHER, VERIFY_FAILED, VERIFY_VERDICT_BROKEN},
     };
 
     for (size_t i = 0; i < array_size(CASES); i++) {

@@ -6,7 +6,7 @@
 #
 #   closed      refused, or sent and arrived nowhere
 #   open        arrived somewhere, or the kernel allowed it (a socket opened, a connection made, a file to write)
-#   impossible  this machine, or this system, has nothing to try it with
+#   impossible  this machine, or this system, has nothing to try it with, or the attempt came to no end
 #   works, broken   of what must work
 #   told        what a proxy makes of it is its own affair
 
@@ -26,7 +26,7 @@ def judge:
     elif .arrived != [] then "open"
     elif $lacking[.group + " " + .name] then "impossible"
     elif no_such_thing then "closed"
-    elif .saw == "impossible" then "impossible"
+    elif .saw | IN("impossible", "failed") then "impossible"
     elif .saw == "open" and ((only_sent or only_asked) | not) then "open"
     else "closed" end;
 

@@ -27,22 +27,12 @@ FAR6=2001:db8::66
 LLM=203.0.113.10
 HOST_OUTSIDE=198.51.100.1 # the host's own addresses, at its link to the internet
 HOST_OUTSIDE6=2001:db8:ffff::1
-# What else is out there: metadata services, public name servers, and what an allowed name may lead to.
-OUTSIDE=(169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 169.254.0.1 8.8.8.8 1.1.1.1 10.0.0.1 10.0.2.3 10.96.0.10
-    169.254.20.10 169.254.169.253 100.100.2.136)
-OUTSIDE6=(fd00:ec2::254 fd00::1 64:ff9b::cb00:7142 fec0::1 2002:cb00:7142::1 2001:0:cb00:7142::1)
 
 stage_internet()
 {
-    local address
     mkdir -p "$WORK/internet"
     internet_up spt "$WORK/internet" "" "api.openai.com=$LLM" openrouter.ai=10.0.0.1 "attacker.example=$FAR"
-    for address in "${OUTSIDE[@]}"; do
-        ip route add "$address" via 198.51.100.2
-    done
-    for address in "${OUTSIDE6[@]}"; do
-        ip -6 route add "$address" via 2001:db8:ffff::2
-    done
+    internet_route "${INTERNET_PLACES[@]}" "${INTERNET_PLACES6[@]}" 10.0.0.1 # where an allowed name may lead to
     ip netns exec spt-internet nft -f - <<'NFT'
 table inet spt-any-port {
     chain prerouting {
