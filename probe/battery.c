@@ -63,6 +63,8 @@ void answer_error(struct answer *ret, int error)
         answer_say(ret, SEEN_IMPOSSIBLE, "the kernel was built without it");
     else if (error == ENOPROTOOPT)
         answer_say(ret, SEEN_IMPOSSIBLE, "%s: the kernel cannot do that", name);
+    else if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == EAGAIN)
+        answer_say(ret, SEEN_FAILED, "%s: no room for it", name);
     else
         answer_say(ret, SEEN_CLOSED, "%s", name != NULL ? name : "unknown error");
 }

@@ -70,7 +70,8 @@ void answer_say(struct answer *ret, enum seen saw, const char *format, ...)
  * impossible. */
 void answer_keep_best(struct answer *best, const struct answer *seen);
 
-/* 0 is open, an errno value closed; those that say that the kernel has no such thing are impossible. */
+/* 0 is open, an errno value closed; those that say that the kernel has no such thing are impossible, and
+ * those that say that it has no room for it now are a failure. */
 void answer_error(struct answer *ret, int error);
 
 /* The same of connect(2): ETIMEDOUT is no refusal. Something may have got out. */
@@ -118,8 +119,9 @@ bool battery_link_address(struct battery *battery, const char *address, char ret
 /* Splits "HOST:PORT" or "[ADDRESS]:PORT"; ends the program with usage if it is malformed. */
 uint16_t battery_split(const char *text, char *ret_host, size_t size);
 
-/* Connects within the time limit. Returns a descriptor or a negative errno value. */
-int battery_connect(const char *address, uint16_t port);
+/* Connects within the time limit, which is longer where that is expected to be open. Returns a descriptor or
+ * a negative errno value. */
+int battery_connect(const char *address, uint16_t port, enum seen expect);
 
 /* Waits for the descriptor. Returns whether it is ready. */
 bool battery_wait(int fd, short events, int milliseconds);

@@ -55,7 +55,7 @@ static int open_question(const struct question *question)
     int fd = 0;
 
     if (question->tcp)
-        return battery_connect(question->server, question->port);
+        return battery_connect(question->server, question->port, SEEN_CLOSED);
     snprintf(port, sizeof(port), "%u", question->port);
     length = parse_endpoint(question->server, port, &to);
     fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);

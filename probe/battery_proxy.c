@@ -35,7 +35,7 @@ static unsigned send_request(const struct battery *battery, const struct request
     char host[BATTERY_TEXT_MAX];
     uint16_t port = battery_split(battery->proxy.values[0], host, sizeof(host));
     char text[REQUEST_TEXT_MAX];
-    int fd = battery_connect(host, port);
+    int fd = battery_connect(host, port, SEEN_OPEN);
     unsigned status = 0;
     ssize_t length = 0;
 

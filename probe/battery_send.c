@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 enum {
-    CONNECT_WAIT = 800, /* ms: below the limit of an attempt */
+    CONNECT_WAIT = 800, /* ms: below the limit of an attempt; for who must answer */
+    CLOSED_WAIT =
+        400, /* ms: for a refusal, which comes in less than one; who answers late is open all the same */
     REFUSAL_WAIT = 100, /* ms: for an ICMP error or an answer to a datagram, which come in less than one */
 };
 
@@ -32,7 +34,7 @@ bool battery_wait(int fd, short events, int milliseconds)
     return poll(&wait, 1, milliseconds) > 0;
 }
 
-static int connect_in_time(int fd, const union endpoint *to, socklen_t length)
+static int connect_in_time(int fd, const union endpoint *to, socklen_t length, int milliseconds)
 {
     int error = 0;
     socklen_t size = sizeof(error);
@@ -41,7 +43,7 @@ static int connect_in_time(int fd, const union endpoint *to, socklen_t length)
         return 0;
     if (errno != EINPROGRESS)
         return errno;
-    if (!battery_wait(fd, POLLOUT, CONNECT_WAIT))
+    if (!battery_wait(fd, POLLOUT, milliseconds))
         return ETIMEDOUT;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error;
 }
@@ -54,12 +56,13 @@ static socklen_t endpoint_of(const char *address, uint16_t port, union endpoint 
     return parse_endpoint(address, text, ret);
 }
 
-int battery_connect(const char *address, uint16_t port)
+int battery_connect(const char *address, uint16_t port, enum seen expect)
 {
     union endpoint to;
     socklen_t length = endpoint_of(address, port, &to);
     int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int error = fd < 0 ? errno : connect_in_time(fd, &to, length);
+    int error =
+        fd < 0 ? errno : connect_in_time(fd, &to, length, expect == SEEN_OPEN ? CONNECT_WAIT : CLOSED_WAIT);
 
     if (error != 0 && fd >= 0)
         close(fd);
@@ -97,7 +100,7 @@ static void run_shot(const struct battery *battery, const void *data, struct ans
         return;
     }
     if (error == 0)
-        error = connect_in_time(fd, &to, length);
+        error = connect_in_time(fd, &to, length, shot->quiet ? CONNECT_WAIT : CLOSED_WAIT);
     if (error != 0) {
         answer_connect_error(ret, error);
         return;

@@ -230,19 +230,30 @@ END
         == ["sent, and nobody refused it"]' "$WORK/verify.json"
 }
 
-@test "an attempt that is killed proves nothing, and is broken" {
-    intrude <<'END'
-setsid bash -c 'until [[ $(cat "/proc/$0/comm") == probe ]]; do
-    sleep 0.01
-done
-while [[ -d /proc/$0 ]]; do
-    kill -KILL $(cat "/proc/$0/task/$0/children")
-done' "$pid" </dev/null >/dev/null 2>&1 &
+# limited LIMIT: the probe has it as soon as it runs, and its attempts with it.
+limited()
+{
+    intrude <<END
+setsid bash -c 'until [[ \$(</proc/\$0/comm) == probe ]]; do :; done
+prlimit "\$1" --pid "\$0"' "\$pid" "$1" </dev/null >/dev/null 2>&1 &
 END
-    verify --only dns --only raw
+}
+
+@test "an attempt that has no room, or is killed, proves nothing, and is broken" {
+    limited --nofile=3:3
+    verify
     [[ $status -eq 1 && $(at_fault) == *broken:* && $(at_fault) != *leak:* ]] || fail "$status: $(at_fault)"
-    jq -e '[.groups[].attempts[] | select(.saw == "failed")]
-        | length > 0 and all(.verdict == "broken" and .detail == "killed by SIGKILL")' "$WORK/verify.json"
+    [[ $(failed | grep -cx 'broken: EMFILE: no room for it') -ge 20 && -z $(failed | grep -v ^broken) ]] ||
+        fail "$(failed | sort | uniq -c)"
+    limited --fsize=0:0
+    verify --only plain --only raw --only capabilities
+    [[ $status -eq 1 && $(failed | sort -u) == "broken: killed by SIGXFSZ" ]] || fail "$status: $(failed | sort | uniq -c)"
+}
+
+# failed: of the attempts that failed, verdict and detail.
+failed()
+{
+    jq -r '.groups[].attempts[] | select(.saw == "failed") | "\(.verdict): \(.detail)"' "$WORK/verify.json"
 }
 
 @test "what a stranger sends to the host's port is no leak" {
@@ -311,7 +322,7 @@ END
 hub ip link set "$link" down
 END
     verify --only arrivals
-    [[ $status -eq 1 && $(at_fault) == broken:witness-in ]] || fail "$status: $(at_fault)"
+    [[ $status -eq 1 && $(at_fault) == "broken:witness-in $(unanswered)" ]] || fail "$status: $(at_fault)"
     tells witness-in '^0 packets, 0 lost: so nothing'
     grep -q "1 broken" "$WORK/verify.log"
 }
