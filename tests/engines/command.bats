@@ -140,6 +140,27 @@ changed()
     [[ $(jq "$setns" "$WORK/nested.json") != 0 ]]
 }
 
+@test "who is not root is told to be, where it is for want of that that something fails" {
+    local verb
+    "$SALLYPORT" network up "$NETWORK"
+    for verb in "network up $NETWORK" "network show $NETWORK" "network list" "log --network $NETWORK" \
+        "log -f --network $NETWORK" "verify --network $NETWORK" "proxy-config squid $NETWORK --install"; do
+        # shellcheck disable=SC2086
+        refused setpriv --reuid 65534 --regid 65534 --clear-groups "$SALLYPORT" $verb
+        [[ $output == *"; run it as root" ]] || fail "$verb: $output"
+    done
+    "$SALLYPORT" network down "$NETWORK"
+}
+
+@test "the schema of what is printed knows each key, and which must be there" {
+    local good='[{"group":"host","level":"ok","what":"a","text":""}]' bad
+    of_schema check <<<"$good"
+    for bad in "${good/\"ok\"/\"good\"}" "${good/,\"text\":\"\"/}" "${good/\"text\"/\"text\":\"\",\"more\"}"; do
+        run of_schema check <<<"$bad"
+        [[ $status -eq 1 && $output == "check: "* ]] || fail "$bad: $output"
+    done
+}
+
 @test "output that cannot be written is an error" {
     refused bash -c "'$SALLYPORT' proxy-config squid $NETWORK >/dev/full"
     says "No space left"

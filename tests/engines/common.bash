@@ -57,6 +57,12 @@ says()
     [[ $output == *"$1"* ]] || fail "expected \`$1\` in: $output"
 }
 
+# of_schema NAME: the JSON on standard input is what packaging/schema/output.schema.json says of NAME.
+of_schema()
+{
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/json_schema.py" "$BATS_TEST_DIRNAME/../../packaging/schema/output.schema.json" "$1"
+}
+
 # Policies and networks.
 
 policy_text()

@@ -71,6 +71,7 @@ leaks()
         .summary.attempts == ([.groups[].attempts[]] | length) and
         .summary.attempts == .summary.ok + .summary.told + .summary.impossible and (.left_out | length) == 0' "$WORK/verify.json" ||
         fail "$(jq -c .summary,.left_out "$WORK/verify.json")"
+    of_schema verify <"$WORK/verify.json"
     [[ $(verdicts allowed) == ok ]] || fail "allowed: $(verdicts allowed)"
     [[ $(verdicts inward) == ok ]] || fail "inward: $(verdicts inward)"
     [[ $(verdicts tcp-203.0.113.66-443) == ok ]] || fail "far: $(verdicts tcp-203.0.113.66-443)"
@@ -118,6 +119,7 @@ leaks()
     leaks '.verdict == "leak" and (.name == "on-host" or (.tried | test("^(CONNECT|GET)")))' --only proxy
     # Not refused is what the proxy tried, although nobody answered it; and at the host's own sockets it arrived.
     [[ $(verdicts denied) == leak && $(verdicts name-as-message) == leak && $(verdicts private-10) == leak ]]
+    of_schema verify <"$WORK/verify.json"
     [[ $(verdicts "listener-connect-$HOST") == leak && $(verdicts "listener-get-$HOST") == leak && $(verdicts on-host) == leak ]]
     jq -e '[.groups[].attempts[] | select(.name == "denied").detail] == ["HTTP 500: not refused, but tried"]' "$WORK/verify.json" ||
         jq -e '[.groups[].attempts[] | select(.name == "denied").detail] == ["HTTP 503: not refused, but tried"]' "$WORK/verify.json"

@@ -104,6 +104,7 @@ advised()
 
 @test "a host that can do it: no line says failed, each says what it is, and nothing is left" {
     check ok "network namespaces"
+    of_schema check <<<"$output"
     jq -e 'all(.[]; (keys == ["group", "level", "text", "what"]) and .level != "failed")
         and ([.[] | select(.group == "kernel" or .group == "host") | select(.level != "ok")] == [])
         and (map(.group) | unique == ["engines", "firewall", "host", "kernel", "networks", "proxy"])

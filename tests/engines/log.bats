@@ -59,6 +59,8 @@ refuse()
     says '"method":"","target":"","status":null,"allowed":["proxy","gateway:8642"],'
     says '"rule":"hub: $.roles.agent.reach does not have \"gateway:22\"","allow":"add \"gateway:22\" to $.roles.agent.reach'
     [[ $(wc -l <"$WORK/json.log") -eq 3 ]] || fail "$(cat "$WORK/json.log")"
+    of_schema log-line <"$WORK/json.log"
+    "$SALLYPORT" log --json --network "$NETWORK" 2>/dev/null | of_schema log
 }
 
 @test "what is allowed is no line, nor are its answers" {
@@ -104,6 +106,7 @@ refuse()
         ((shown + more == 20000)) || fail "$reader: $shown lines and $more more"
     done
     [[ $(counted) -eq $((before + 20000)) ]]
+    jq -c 'select(.event != "refused")' "$WORK/first.log" | of_schema log-line
 }
 
 @test "four readers at a time, the fifth is told so, and one that ends makes room" {

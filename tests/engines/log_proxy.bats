@@ -273,6 +273,7 @@ print(answers)' "$AGENT" "$PROXY" 3000 >"$WORK/answers"
     [[ ${lines[3]} == "       2  agent: GET http://other.example; proxy: it takes CONNECT only, as for https; nothing allows it" ]]
     [[ ${lines[6]} == "hermes: lines there that are not of the proxy's format, not shown: 1; if "* && ${#lines[@]} -eq 7 ]]
     run "$SALLYPORT" log --json --network "$NETWORK"
+    of_schema log <<<"$output"
     [[ $(jq -c '.proxy | [.requests, .unreadable, .others, (.refused | length), .refused[0].requests, .refused[0].role]' \
         <<<"$output") == '[7,1,0,4,3,"agent"]' ]] || fail "$output"
     run "$SALLYPORT" log --network "$NETWORK" --proxy-log - <"$ACCESS"

@@ -63,6 +63,7 @@ named()
 
 @test "the JSON document has these keys, and whole ids" {
     run "$SALLYPORT" network show "$NETWORK" --json
+    of_schema network-show <<<"$output"
     jq -e --arg address "$(address_of spt-show-agent)" --argjson pid "$(<"$WORK/spt-show-agent.pid")" '
         keys == ["forged", "members", "network", "policy", "problems", "proxy", "refused", "roles", "subnet"] and
         (.members | length) == 3 and
@@ -145,6 +146,7 @@ refusals()
     named policy-broken "writable by group or others"
     rm "$POLICIES/$NETWORK.json"
     named policy-gone "policy file is gone"
+    "$SALLYPORT" network show "$NETWORK" --json | of_schema network-show
     policy_write "$NETWORK"
     clean
 }
@@ -341,6 +343,7 @@ undone()
     [[ $status -eq 0 ]]
     grep -Eq '^spt-other +no +0  - +broken +1$' <<<"$output" || fail "$output"
     grep -Eq '^! spt-other: policy file is broken: ' <<<"$output" || fail "$output"
+    "$SALLYPORT" network list --json | of_schema network-list
     "$SALLYPORT" network list --json | jq -e 'length == 2 and
         ([.[] | keys] | unique) == [["members", "network", "policy", "problems", "subnet", "up"]] and
         .[0].network == "hermes" and .[0].up and .[0].members == 2 and .[0].problems == [] and
