@@ -14,6 +14,7 @@
 #include "cli/verify_lines.h"
 #include "cli/verify_table.h"
 #include "cli/verify_targets.h"
+#include "cli/verify_walls.h"
 #include "hook/network.h"
 #include "netns/namespace.h"
 
@@ -39,7 +40,9 @@ static const char USAGE[] =
     "comes\n"
     "in from the container and at what goes out again, and for as long as this runs the host listens, on one "
     "port\n"
-    "of all its addresses, for what must not come. That is the group `arrivals`, which is always there.\n"
+    "of all its addresses, for what must not come. That is the group `arrivals`, which is always there. It "
+    "also\n"
+    "compares hub and uplink with what Sallyport makes: no attempt finds a rule for a port that none tries.\n"
     "\n"
     "  ok      as the policy says\n"
     "  LEAK    something got out\n"
@@ -253,6 +256,8 @@ static int verify(const struct options *options, const struct policy *policy, co
         result = verify_arrivals_open(&arrivals, policy, hub, own, container.id, err);
     if (result == 0)
         result = try_all(options, &view, hub, &container, &arrivals, &targets, err);
+    if (result == 0)
+        result = verify_walls_add(policy, hub, own, &lines, err);
     verify_arrivals_close(&arrivals);
     if (result == 0) {
         view.engine = container.engine_name;

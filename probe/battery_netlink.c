@@ -26,10 +26,12 @@ enum { FAMILY_END = 23 }; /* NETLINK_SMC and below: linux/netlink.h */
 static int ask(int protocol, const struct request *request)
 {
     int fd = request_open(protocol);
-    int error = fd < 0 ? -fd : request_send(fd, request);
+    int error = 0;
 
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return -fd;
+    error = request_send(fd, request);
+    close(fd);
     return error == ENODEV || error == EEXIST || error == ESRCH || error == ENOENT || error == EOPNOTSUPP
                ? 0
                : error;

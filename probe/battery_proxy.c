@@ -43,8 +43,7 @@ static unsigned send_request(const struct battery *battery, const struct request
         answer_say(ret, SEEN_CLOSED, "the proxy: %s", strerrorname_np(-fd));
         return 0;
     }
-    snprintf(text, sizeof(text),
-             "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: " PROBE_MAGIC "%s\r\nConnection: close\r\n\r\n",
+    snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nConnection: close\r\n\r\n",
              request->verb, request->target, request->host != NULL ? request->host : request->target,
              battery_marker(battery));
     if (send(fd, text, strlen(text), 0) < 0 || !battery_wait(fd, POLLIN, REQUEST_WAIT)) {
@@ -239,7 +238,9 @@ static void ask_listeners(struct battery *battery)
         snprintf(name, sizeof(name), "listener-connect-%.64s", host);
         ask(battery, name, &(struct request_to_proxy){"CONNECT", listener, NULL}, SEEN_CLOSED);
         snprintf(name, sizeof(name), "listener-get-%.64s", host);
-        snprintf(url, sizeof(url), "http://%.128s/", listener);
+        battery->number++; /* the URL carries the marker of the attempt that is about to be made */
+        snprintf(url, sizeof(url), "http://%.64s/" PROBE_MAGIC "%s", listener, battery_marker(battery));
+        battery->number--;
         ask(battery, name, &(struct request_to_proxy){"GET", url, listener}, SEEN_CLOSED);
     }
 }

@@ -120,7 +120,7 @@ tells()
     verify --only members
     hub nft delete rule inet sallyport forward handle \
         "$(hub nft -a list chain inet sallyport forward | sed -n '/^\t\taccept # handle/s/.* //p')"
-    [[ $status -eq 1 && $(at_fault) == "leak:out-of-hub $(unanswered)" ]] || fail "$status: $(at_fault)"
+    [[ $status -eq 1 && $(at_fault) == "broken:walls leak:out-of-hub $(unanswered)" ]] || fail "$status: $(at_fault)"
     # What the probe saw of it was refused, as by the hub.
     jq -e --arg name "tcp-$GATEWAY-22" '[.groups[].attempts[] | select(.name == $name)]
         | length == 1 and .[0].saw == "closed"' "$WORK/verify.json"
@@ -181,13 +181,13 @@ END
     local port
     hub nft insert rule inet sallyport forward accept
     verify --only arrivals
-    [[ $status -eq 1 && $(at_fault) == "leak:out-of-hub $(unanswered)" ]] || fail "$status: $(at_fault)"
+    [[ $status -eq 1 && $(at_fault) == "broken:walls leak:out-of-hub $(unanswered)" ]] || fail "$status: $(at_fault)"
     tells out-of-hub "TCP 10\.209\.0\.[0-9]+ -> ${HOST//./\\.}:[0-9]+"
     nft delete table inet "sallyport-$NETWORK"
     verify --only arrivals
     "$SALLYPORT" network reload "$NETWORK"
     port=$(detail on-host | sed -n 's/.*arrivals tcp-[0-9.]*-\([0-9]*\)).*/\1/p')
-    [[ $status -eq 1 && $(at_fault) == "leak:on-host leak:out-of-hub $(unanswered)" ]] ||
+    [[ $status -eq 1 && $(at_fault) == "broken:walls leak:on-host leak:out-of-hub $(unanswered)" ]] ||
         fail "$status: $(at_fault)"
     tells on-host "TCP from 10\.209\.0\.[0-9]+ at port $port of this host \(arrivals tcp-${HOST//./\\.}-$port\)"
     verify --only arrivals

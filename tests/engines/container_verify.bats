@@ -136,10 +136,23 @@ leaks()
 @test "a rule in the hub that accepts everything is a leak to the other members' ports" {
     witness gateway-22 gateway "$PROBE" listen tcp 0.0.0.0 22 --keep
     hub nft insert rule inet sallyport forward accept
-    leaks '.verdict == "leak" and ((.tried | contains(" 10.209.0.")) or .name == "out-of-hub")' --only members
+    leaks '(.verdict == "leak" and ((.tried | contains(" 10.209.0.")) or .name == "out-of-hub")) or .name == "walls"' --only members
     hub nft delete rule inet sallyport forward handle \
         "$(hub nft -a list chain inet sallyport forward | sed -n '/^\t\taccept # handle/s/.* //p')"
     verify --only members
+}
+
+@test "what no attempt tries is seen: a rule for one port, a link of the hub that leads elsewhere, the uplink's rules" {
+    hub nft insert rule inet sallyport forward tcp dport 5555 accept
+    leaks '.name == "walls" and (.detail | contains("rule of chain forward"))' --only raw
+    "$SALLYPORT" network reload "$NETWORK"
+    hub ip link add spt-a type veth peer name spt-b
+    leaks '.name == "walls" and (.detail | contains("spt-"))' --only raw
+    hub ip link delete spt-a
+    nft insert rule inet "sallyport-$NETWORK" input tcp dport 5555 accept
+    leaks '.name == "walls" and (.detail | contains("input"))' --only raw
+    "$SALLYPORT" network reload "$NETWORK"
+    verify --only raw
 }
 
 # start_verify: one in the background, when its container has its link; $pid.

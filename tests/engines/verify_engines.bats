@@ -159,7 +159,7 @@ leaks()
     local engine
     hub nft insert rule inet sallyport forward accept
     for engine in docker podman; do
-        leaks '.verdict == "leak" and ((.tried | contains(" 10.209.0.")) or .name == "out-of-hub")' "$engine" --only members
+        leaks '(.verdict == "leak" and ((.tried | contains(" 10.209.0.")) or .name == "out-of-hub")) or .name == "walls"' "$engine" --only members
     done
     hub nft delete rule inet sallyport forward handle \
         "$(hub nft -a list chain inet sallyport forward | sed -n '/^\t\taccept # handle/s/.* //p')"
