@@ -113,13 +113,23 @@ static void print_line(const struct battery *battery, const struct attempt *atte
     fflush(stdout);
 }
 
-const char *battery_marker(const struct battery *battery)
+static const char *marker_of(const struct battery *battery, unsigned number)
 {
     static char text[BATTERY_TEXT_MAX];
 
     snprintf(text, sizeof(text), "%s-%03u", battery->marker.count > 0 ? battery->marker.values[0] : "battery",
-             battery->number);
+             number);
     return text;
+}
+
+const char *battery_marker(const struct battery *battery)
+{
+    return marker_of(battery, battery->number);
+}
+
+const char *battery_next_marker(const struct battery *battery)
+{
+    return marker_of(battery, battery->number + 1);
 }
 
 /* Attempts. */

@@ -59,8 +59,10 @@ void battery_try(struct battery *battery, const struct attempt *attempt);
 /* The line of an attempt that cannot be made. `name` is of the attempt, `why` the reason. */
 void battery_impossible(struct battery *battery, const char *name, const char *tried, const char *why);
 
-/* "MARKER-NNN" of this attempt, NNN being the number of its line; static storage. */
+/* "MARKER-NNN" of this attempt, NNN being the number of its line; static storage. The other is of the attempt
+ * that is to be made next. */
 const char *battery_marker(const struct battery *battery);
+const char *battery_next_marker(const struct battery *battery);
 
 /* What was seen: text as printf(3) takes it. */
 void answer_say(struct answer *ret, enum seen saw, const char *format, ...)

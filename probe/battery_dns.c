@@ -14,8 +14,8 @@
 
 enum {
     QUERY_MAX = 300,
-    ANSWER_WAIT = 700,  /* ms */
-    QUESTION_LIMIT = 3, /* seconds: by TCP one waits twice */
+    ANSWER_WAIT = 250,  /* ms: who asks has got out, answered or not */
+    QUESTION_LIMIT = 2, /* seconds: by TCP one waits twice */
     NAMESERVERS = 3,    /* MAXNS of resolv.h */
 };
 

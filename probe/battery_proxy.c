@@ -167,9 +167,7 @@ static void ask_denied(struct battery *battery, const char *denied)
             &(struct request_to_proxy){"CONNECT", denied, battery->allowed.values[0]}, SEEN_CLOSED);
     snprintf(target, sizeof(target), "http://%s/", host);
     ask(battery, "plain-http-denied", &(struct request_to_proxy){"GET", target, host}, SEEN_CLOSED);
-    battery->number++; /* the name carries the marker of the attempt that is about to be made */
-    snprintf(target, sizeof(target), "%s.%s:%u", battery_marker(battery), host, port);
-    battery->number--;
+    snprintf(target, sizeof(target), "%s.%s:%u", battery_next_marker(battery), host, port);
     ask(battery, "name-as-message", &(struct request_to_proxy){"CONNECT", target, NULL}, SEEN_CLOSED);
 }
 
@@ -238,9 +236,7 @@ static void ask_listeners(struct battery *battery)
         snprintf(name, sizeof(name), "listener-connect-%.64s", host);
         ask(battery, name, &(struct request_to_proxy){"CONNECT", listener, NULL}, SEEN_CLOSED);
         snprintf(name, sizeof(name), "listener-get-%.64s", host);
-        battery->number++; /* the URL carries the marker of the attempt that is about to be made */
-        snprintf(url, sizeof(url), "http://%.64s/" PROBE_MAGIC "%s", listener, battery_marker(battery));
-        battery->number--;
+        snprintf(url, sizeof(url), "http://%.64s/" PROBE_MAGIC "%s", listener, battery_next_marker(battery));
         ask(battery, name, &(struct request_to_proxy){"GET", url, listener}, SEEN_CLOSED);
     }
 }

@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 enum {
-    CONNECT_WAIT = 800, /* ms: below the limit of an attempt; for who must answer */
-    CLOSED_WAIT =
-        400, /* ms: for a refusal, which comes in less than one; who answers late is open all the same */
-    REFUSAL_WAIT = 100, /* ms: for an ICMP error or an answer to a datagram, which come in less than one */
+    /* Milliseconds, below the limit of an attempt. A refusal comes in less than one; who answers late, where
+     * nobody may, is open all the same. */
+    CONNECT_WAIT = 800, /* for who must answer */
+    CLOSED_WAIT = 300,
+    REFUSAL_WAIT = 100, /* for an ICMP error or an answer to a datagram */
 };
 
 const struct way WAY_TCP = {"tcp", SOCK_STREAM, 0, NULL};
