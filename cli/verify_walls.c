@@ -9,6 +9,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
+
+enum {
+    LOOKS = 3,
+    PAUSE_MS = 100,
+};
 
 static int look_at_hub(const struct policy *policy, int hub, struct findings *findings, struct error *err)
 {
@@ -25,6 +31,24 @@ static int look_at_hub(const struct policy *policy, int hub, struct findings *fi
     return result < 0 ? result : hub_foreign(hub, policy->network, policy, findings, err);
 }
 
+/* Other containers start and end meanwhile, and one that is half made or half gone looks like a difference:
+ * what is one stays. */
+static int look(const struct policy *policy, int hub, int own, struct findings *findings, struct error *err)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000L * 1000};
+    int result = 0;
+
+    for (int i = 0; i < LOOKS && result == 0 && (i == 0 || findings->count > 0); i++) {
+        if (i > 0)
+            nanosleep(&pause, NULL);
+        *findings = (struct findings){0};
+        result = look_at_hub(policy, hub, findings, err);
+        if (result == 0)
+            result = uplink_look(policy, true, hub, own, findings, err);
+    }
+    return result;
+}
+
 int verify_walls_add(const struct policy *policy, int hub, int own, struct verify_lines *lines,
                      struct error *err)
 {
@@ -36,12 +60,8 @@ int verify_walls_add(const struct policy *policy, int hub, int own, struct verif
                                      .saw = VERIFY_OPEN,
                                      .detail = "no rule, link, route or setting differs"};
     int64_t begun = clock_milliseconds();
-    int result = 0;
+    int result = look(policy, hub, own, &findings, err);
 
-    findings = (struct findings){0};
-    result = look_at_hub(policy, hub, &findings, err);
-    if (result == 0)
-        result = uplink_look(policy, true, hub, own, &findings, err);
     if (result < 0)
         return result;
     attempt.milliseconds = (double)(clock_milliseconds() - begun);

@@ -89,17 +89,16 @@ leaks()
     [[ ${lines[-1]} =~ ^[0-9]+\ attempts:.*\ 0\ leaks,\ 0\ broken ]] || fail "${lines[-1]}"
 }
 
-@test "on a terminal: it tells how far it is, and what is wrong is red, once more at the end" {
+# on_terminal ARGUMENT...: verify as a person sees it; $output and $status are the terminal's.
+on_terminal()
+{
     run python3 "$BATS_TEST_DIRNAME/terminal.py" run "$SALLYPORT" verify --network "$NETWORK" --role agent \
-        --engine "$RUNTIME" --cgroup-parent "$CGROUPS" --only raw
+        --engine "$RUNTIME" --cgroup-parent "$CGROUPS" "$@"
+}
+
+@test "on a terminal it tells how far it is; where all is well nothing is red" {
+    on_terminal --only raw
     [[ $status -eq 0 && $output == *$'\r\e[K5 attempts, raw'* && $output != *$'\e[1;31m'* ]] || fail "$status: $output"
-    internet_squid_stop "$WORK/internet"
-    run python3 "$BATS_TEST_DIRNAME/terminal.py" run "$SALLYPORT" verify --network "$NETWORK" --role agent \
-        --engine "$RUNTIME" --cgroup-parent "$CGROUPS" --only proxy
-    internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
-    [[ $status -eq 1 ]]
-    says $'  \e[1;31mBROKEN\e[0m allowed '
-    [[ ${output#*not as the policy says} == *$'  \e[1;31mBROKEN\e[0m proxy allowed '* ]] || fail "$output"
 }
 
 @test "a role that may nest: new namespaces are told, and are no leak" {
@@ -127,9 +126,15 @@ leaks()
     internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
 }
 
-@test "no proxy: the allowed path is broken" {
+@test "no proxy: the allowed path is broken, on a terminal in red and once more at the end" {
     internet_squid_stop "$WORK/internet"
     leaks '.verdict == "broken" and (.name == "allowed" or .name == "tcp-10.209.0.2-3128")' --only proxy
+    on_terminal --only proxy
+    [[ $status -eq 1 ]]
+    says $'  \e[1;31mBROKEN\e[0m allowed '
+    [[ ${output#*not as the policy says} == *$'  \e[1;31mBROKEN\e[0m proxy allowed '* ]] || fail "$output"
+    NO_COLOR=1 on_terminal --only proxy
+    [[ $output == *$'  BROKEN allowed '* && $output != *$'\e[1;31m'* ]] || fail "$output"
     internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
 }
 

@@ -23,7 +23,8 @@ static void check_attempt(const struct verify_attempt *attempt)
     check_text(attempt->name, sizeof(attempt->name));
     check_text(attempt->tried, sizeof(attempt->tried));
     check_text(attempt->detail, sizeof(attempt->detail));
-    require(attempt->expect != VERIFY_IMPOSSIBLE && attempt->milliseconds >= 0);
+    require(attempt->expect != VERIFY_IMPOSSIBLE && attempt->expect != VERIFY_FAILED);
+    require(attempt->milliseconds >= 0);
     require(verify_judge(attempt) < VERIFY_VERDICTS);
 }
 
