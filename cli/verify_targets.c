@@ -87,6 +87,30 @@ static bool host_matches(const struct policy_host *host, const char *name)
            strcasecmp(name + whole - length, host->name) == 0;
 }
 
+static bool may_ask(const struct policy_role *role, const struct policy_host *host)
+{
+    for (size_t i = 0; i < role->hosts_count; i++)
+        if (host_matches(&role->hosts[i], host->name) && role->hosts[i].port == host->port)
+            return true;
+    return false;
+}
+
+/* A host that the proxy allows another role, and not this one: it has to know who asks. */
+static void add_other(struct finder *finder)
+{
+    const struct policy *policy = finder->policy;
+
+    for (size_t i = 0; i < policy->roles_count; i++)
+        for (size_t j = 0; j < policy->roles[i].hosts_count; j++) {
+            const struct policy_host *host = &policy->roles[i].hosts[j];
+
+            if (!policy->roles[i].reach_proxy || host->subdomains || may_ask(finder->role, host))
+                continue;
+            add(finder, &finder->targets->arguments, "other=%s:%u", host->name, host->port);
+            return;
+        }
+}
+
 static bool anybody_may(const struct policy *policy, const char *name)
 {
     for (size_t i = 0; i < policy->roles_count; i++)
@@ -115,6 +139,7 @@ static void add_names(struct finder *finder)
         add(finder, &finder->targets->arguments, "denied=%s:443", DENIED[i]);
     else
         add(finder, &finder->targets->left_out, "a denied host: the policy allows all that we know");
+    add_other(finder);
 }
 
 static void add_inward(struct finder *finder)
@@ -299,9 +324,8 @@ int verify_targets_check_inward(const struct policy_role *role, const char *inwa
 
     if (reason != NULL)
         return error_set(err, 0, "--inward \"%.64s\": %s", inward, reason);
-    for (size_t i = 0; i < role->hosts_count; i++)
-        if (host_matches(&role->hosts[i], host.name) && role->hosts[i].port == host.port)
-            return 0;
+    if (may_ask(role, &host))
+        return 0;
     error_set(err, 0, "--inward %s:%u is not allowed to role %s", host.name, host.port, role->name);
     return error_advise(err,
                         "give a name that is among its hosts, so that only where it leads can be refused");

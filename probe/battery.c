@@ -280,6 +280,7 @@ static void take_key(struct battery *battery, const char *text)
         {"allowed", &battery->allowed, check_port, false},
         {"denied", &battery->denied, check_port, false},
         {"inward", &battery->inward, check_port, false},
+        {"other", &battery->other, check_port, false},
         {"nested", &battery->nested, check_yes, false},
         {"listener", &battery->listener, check_endpoint, true},
         {"marker", &battery->marker, check_marker, false},

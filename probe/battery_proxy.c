@@ -267,6 +267,9 @@ void battery_proxy(struct battery *battery)
             SEEN_CLOSED);
     else
         battery_impossible(battery, "inward", "CONNECT to an allowed name that leads inward", NOT_GIVEN);
+    if (battery->other.count > 0)
+        ask(battery, "other-role", &(struct request_to_proxy){"CONNECT", battery->other.values[0], NULL},
+            SEEN_CLOSED);
     ask_literals(battery);
     ask_listeners(battery);
 }

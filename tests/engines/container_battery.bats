@@ -100,7 +100,7 @@ battery_sealed()
 {
     battery agent proxy="$PROXY:3128" subnet="$SUBNET" uplink="$HOST" host="$HOST" host="$PROXY" host=198.51.100.1 \
         host=2001:db8:ffff::1 far="$FAR" far="$FAR6" open="$PROXY:3128" closed="$GATEWAY:9119" closed="$DASHBOARD:9119" \
-        allowed=api.openai.com:443 denied=attacker.example:443 inward=openrouter.ai:443 listener="$HOST:2223" \
+        allowed=api.openai.com:443 denied=attacker.example:443 inward=openrouter.ai:443 other=api.telegram.org:443 listener="$HOST:2223" \
         listener="[2001:db8:ffff::1]:2223" link=sp0
 }
 
@@ -108,7 +108,7 @@ battery_unsealed()
 {
     battery unsealed proxy="$FAR:80" subnet=192.168.77.0/24 uplink=192.168.77.1 host=192.168.77.1 \
         host=198.51.100.1 far="$FAR" far="$FAR6" open="$FAR:443" closed="$FAR:9119" \
-        allowed=api.openai.com:443 denied=attacker.example:443 inward=openrouter.ai:443 listener=192.168.77.1:2223 \
+        allowed=api.openai.com:443 denied=attacker.example:443 inward=openrouter.ai:443 other=api.telegram.org:443 listener=192.168.77.1:2223 \
         listener="$FAR:2223" link=sp0
 }
 

@@ -73,6 +73,7 @@ leaks()
         fail "$(jq -c .summary,.left_out "$WORK/verify.json")"
     of_schema verify <"$WORK/verify.json"
     [[ $(verdicts allowed) == ok ]] || fail "allowed: $(verdicts allowed)"
+    [[ $(verdicts other-role) == ok ]] || fail "other role's: $(verdicts other-role)"
     [[ $(verdicts inward) == ok ]] || fail "inward: $(verdicts inward)"
     [[ $(verdicts tcp-203.0.113.66-443) == ok ]] || fail "far: $(verdicts tcp-203.0.113.66-443)"
     [[ $(verdicts tcp-192.0.2.77-22) == ok ]] || fail "host: $(verdicts tcp-192.0.2.77-22)"
@@ -126,13 +127,19 @@ on_terminal()
     internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
 }
 
-@test "no proxy: the allowed path is broken, on a terminal in red and once more at the end" {
+@test "no proxy: the allowed path is broken, in red; one that gives each role what any other may have: a leak" {
     internet_squid_stop "$WORK/internet"
     leaks '.verdict == "broken" and (.name == "allowed" or .name == "tcp-10.209.0.2-3128")' --only proxy
     on_terminal --only proxy
     [[ $status -eq 1 ]]
     says $'  \e[1;31mBROKEN\e[0m allowed '
     [[ ${output#*not as the policy says} == *$'  \e[1;31mBROKEN\e[0m proxy allowed '* ]] || fail "$output"
+    # One that asks for names, and not who wants them.
+    sed '0,/^http_access/s/^http_access/acl spt-all dstdomain api.telegram.org\nhttp_access allow spt-all\n&/' \
+        "$WORK/squid.conf" >"$WORK/all.conf"
+    internet_squid "$WORK/internet" "$WORK/all.conf" "" "$PROXY" 3128
+    leaks '.name == "other-role" and .verdict == "leak"' --only proxy
+    internet_squid_stop "$WORK/internet"
     NO_COLOR=1 on_terminal --only proxy
     [[ $output == *$'  BROKEN allowed '* && $output != *$'\e[1;31m'* ]] || fail "$output"
     internet_squid "$WORK/internet" "$WORK/squid.conf" "" "$PROXY" 3128
