@@ -2,8 +2,10 @@
  *
  * The floor of an attach: the same kernel objects (guard, link, addresses, neighbours, routes, altname) made
  * by one process that reads no file, checks nothing, allocates no address and refuses nobody. What
- * sallyport-hook takes beyond this is the price of its care. Without arguments it does nothing at all: an
- * empty process. */
+ * sallyport-hook takes beyond this is the price of its care.
+ *
+ * floor PID NETWORK NUMBER: the member's init, the network, and which address of the pool. Without arguments
+ * it does nothing at all: an empty process. */
 #include "netns/guard.h"
 #include "netns/link.h"
 #include "netns/namespace.h"
@@ -17,7 +19,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { SUBNET = 0x0ad30000, FIRST = 0x0ad32000 }; /* 10.211.0.0/16; 10.211.32.0, behind the hook's pool */
+/* 10.209.0.0/16; 10.209.32.0, the pool of the role "floor" of the benchmarks' policy. */
+enum { SUBNET = 0x0ad10000, FIRST = 0x0ad12000 };
 
 static struct error err;
 
@@ -77,8 +80,8 @@ static void connect_hub(struct netlink *hub, uint32_t address, int index)
     snprintf(altname, sizeof(altname), "c-floor-%08x", address);
     link_far_mac(address, mac);
     link_add_altname(batch, index, altname);
+    link_add_up(batch, index, "floor");
     link_add_neighbour(batch, index, address, mac);
-    link_add_up(batch, index, "agent");
     route_add(batch, NLM_F_EXCL, &route, "add route");
     check(netlink_send(hub, batch, NULL, &err));
 }

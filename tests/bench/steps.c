@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The steps of an attach, timed one by one: the same calls in the same order as hook/attach.c, with a clock
- * between them. Reads a state on standard input like the hook, and writes one line per step, "MICROSECONDS
- * NAME". */
+ * between them. Reads a state on standard input like the hook, takes the network as its argument, and writes
+ * one line per step, "MICROSECONDS NAME". */
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "hook/document.h"
@@ -86,7 +86,7 @@ static void attach(const struct state *state, const json_t *config, int bundle, 
     step("guard, link, routes", member_attach(&member, &address, &err));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct selection pin = {NULL, NULL};
     cleanup_json json_t *document = NULL;
@@ -97,10 +97,14 @@ int main(void)
     struct state state;
     int bundle = -1;
 
+    if (argc != 2) {
+        fputs("Usage: steps NETWORK <STATE\n", stderr);
+        return 2;
+    }
     last = now();
     document = read_state(&state);
     step("load config.json", voucher_load(state.bundle, &bundle, &config, &err));
-    selection_choose(&(struct selection){"spbench", NULL}, NULL, &selection, &err);
+    selection_choose(&(struct selection){argv[1], NULL}, NULL, &selection, &err);
     step("load the policy", selection_load(&pin, &selection, &policy, &role, &err));
     step("refuse by config", refuse_config(config, bundle, role, &err));
     attach(&state, config, bundle, &policy, role);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * live HOOK BUNDLE NETWORK: sandboxes that live at the same time, attached by the real hook. For each number
- * that is read, so many more are made; each prints how many milliseconds its hook took, from exec to exit,
- * and the last is followed by "done". At the end of the input all of them are killed.
+ * live HOOK BUNDLE NETWORK [AT-ONCE]: sandboxes that live at the same time, attached by the real hook. For
+ * each number that is read, so many more are made, one after another or so many at once; each prints how many
+ * milliseconds its hook took, from exec to exit, and the last is followed by "done". At the end of the input
+ * all of them are killed.
  *
  * A sandbox is what a runtime has when it calls the hook: new namespaces with an init that waits. Nothing of
  * it is written anywhere, so a thousand of them cost what Sallyport and the kernel make of them. */
-#include "base/cleanup.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -25,7 +25,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIVE_MAX = 4000 };
+enum { LIVE_MAX = 4000, AT_ONCE_MAX = 64 };
+
+/* An attach under way. */
+struct attach {
+    int state;
+    pid_t hook;
+    double begun;
+};
 
 static pid_t inits[LIVE_MAX];
 static unsigned count;
@@ -61,15 +68,16 @@ static pid_t start_init(void)
     return pid;
 }
 
+/* The id has our own in it: several of us may be members of one network. */
 static int make_state(pid_t init, const char *bundle, const char *network)
 {
     char text[PATH_MAX + 256];
     int fd = memfd_create("state", MFD_CLOEXEC);
 
     snprintf(text, sizeof(text),
-             "{\"ociVersion\": \"1.0.2\", \"id\": \"live-%u\", \"status\": \"creating\", \"pid\": %d, "
+             "{\"ociVersion\": \"1.0.2\", \"id\": \"live-%d-%u\", \"status\": \"creating\", \"pid\": %d, "
              "\"bundle\": \"%s\", \"annotations\": {\"io.sallyport.network\": \"%s\"}}",
-             count, (int)init, bundle, network);
+             (int)getpid(), count, (int)init, bundle, network);
     if (fd < 0 || file_write_all(fd, text, strlen(text)) < 0 || lseek(fd, 0, SEEK_SET) != 0)
         die("state");
     return fd;
@@ -83,53 +91,68 @@ static double milliseconds(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static void run_hook(const char *hook, int state)
+static void start_hook(const char *hook, struct attach *attach)
 {
     char *const arguments[] = {(char *)(uintptr_t) "sallyport-hook", NULL};
     char *const environment[] = {NULL};
-    double begun = milliseconds();
     posix_spawn_file_actions_t actions;
-    int status = 0;
-    pid_t pid = 0;
 
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, state, STDIN_FILENO);
-    errno = posix_spawn(&pid, hook, &actions, NULL, arguments, environment);
-    if (errno != 0 || waitpid(pid, &status, 0) != pid)
+    posix_spawn_file_actions_adddup2(&actions, attach->state, STDIN_FILENO);
+    attach->begun = milliseconds();
+    errno = posix_spawn(&attach->hook, hook, &actions, NULL, arguments, environment);
+    if (errno != 0)
         die(hook);
     posix_spawn_file_actions_destroy(&actions);
-    if (status != 0) {
-        errno = ECANCELED;
-        die("the hook refused");
-    }
-    printf("%.2f\n", milliseconds() - begun);
 }
 
-static void add_sandbox(char *const *arguments)
+static void wait_for_hook(struct attach *attaches, unsigned number)
 {
-    cleanup_close int state = -1;
+    int status = 0;
+    pid_t pid = wait(&status);
 
-    if (count == LIVE_MAX) {
+    for (unsigned i = 0; i < number; i++)
+        if (attaches[i].hook == pid && status == 0) {
+            printf("%.3f\n", milliseconds() - attaches[i].begun);
+            return;
+        }
+    errno = ECANCELED;
+    die("the hook refused, or an init died");
+}
+
+/* The inits wait before the first hook starts. */
+static void add_sandboxes(char *const *arguments, unsigned number)
+{
+    struct attach attaches[AT_ONCE_MAX];
+
+    if (count + number > LIVE_MAX) {
         errno = ENOSPC;
         die("sandboxes");
     }
-    inits[count] = start_init();
-    count++;
-    state = make_state(inits[count - 1], arguments[2], arguments[3]);
-    run_hook(arguments[1], state);
+    for (unsigned i = 0; i < number; i++) {
+        inits[count++] = start_init();
+        attaches[i].state = make_state(inits[count - 1], arguments[2], arguments[3]);
+    }
+    for (unsigned i = 0; i < number; i++)
+        start_hook(arguments[1], &attaches[i]);
+    for (unsigned i = 0; i < number; i++)
+        wait_for_hook(attaches, number);
+    for (unsigned i = 0; i < number; i++)
+        close(attaches[i].state);
 }
 
 int main(int argc, char **argv)
 {
+    unsigned at_once = argc == 5 ? (unsigned)atoi(argv[4]) : 1;
     unsigned more = 0;
 
-    if (argc != 4) {
-        fputs("Usage: live HOOK BUNDLE NETWORK   (numbers on standard input)\n", stderr);
+    if (argc < 4 || argc > 5 || at_once < 1 || at_once > AT_ONCE_MAX) {
+        fputs("Usage: live HOOK BUNDLE NETWORK [AT-ONCE]   (numbers on standard input)\n", stderr);
         return 2;
     }
     while (scanf("%u", &more) == 1) {
-        for (unsigned i = 0; i < more; i++)
-            add_sandbox(argv);
+        for (; more > 0; more -= more < at_once ? more : at_once)
+            add_sandboxes(argv, more < at_once ? more : at_once);
         puts("done");
         fflush(stdout);
     }
