@@ -2,8 +2,8 @@
  *
  * live HOOK BUNDLE NETWORK [AT-ONCE]: sandboxes that live at the same time, attached by the real hook. For
  * each number that is read, so many more are made, one after another or so many at once; each prints how many
- * milliseconds its hook took, from exec to exit, and the last is followed by "done". At the end of the input
- * all of them are killed.
+ * milliseconds its hook took, from exec to exit, and how many a processor worked for it, and the last is
+ * followed by "done". At the end of the input all of them are killed.
  *
  * A sandbox is what a runtime has when it calls the hook: new namespaces with an init that waits. Nothing of
  * it is written anywhere, so a thousand of them cost what Sallyport and the kernel make of them. */
@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -91,6 +92,12 @@ static double milliseconds(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+static double worked(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1e3 +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e3;
+}
+
 static void start_hook(const char *hook, struct attach *attach)
 {
     char *const arguments[] = {(char *)(uintptr_t) "sallyport-hook", NULL};
@@ -108,12 +115,13 @@ static void start_hook(const char *hook, struct attach *attach)
 
 static void wait_for_hook(struct attach *attaches, unsigned number)
 {
+    struct rusage usage;
     int status = 0;
-    pid_t pid = wait(&status);
+    pid_t pid = wait4(-1, &status, 0, &usage);
 
     for (unsigned i = 0; i < number; i++)
         if (attaches[i].hook == pid && status == 0) {
-            printf("%.3f\n", milliseconds() - attaches[i].begun);
+            printf("%.3f %.3f\n", milliseconds() - attaches[i].begun, worked(&usage));
             return;
         }
     errno = ECANCELED;

@@ -63,8 +63,10 @@ peer()
     outline peer name "$1" title "$2"
 }
 
+# Of who takes part.
 goal()
 {
+    [[ " ${PEERS[*]} " == *" $2 "* && " ${PEERS[*]} " == *" $3 "* ]] || return 0
     outline goal metric "$1" peer "$2" other "$3" operator "$4" limit "$5" over "${6-}"
 }
 

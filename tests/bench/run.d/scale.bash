@@ -10,18 +10,22 @@ SUITE_PACKAGES="quickstart tests"
 
 QUIET=quiet
 AT_ONCE=16
+declare -A QUESTIONS=([show]=" network show" [reload]=" network reload" [log]=" log --network")
 ALONE=200 # sandboxes to weigh without Sallyport
 
 suite_up()
 {
-    metric attach us "Attach, by live sandboxes" few
-    metric quiet us "Attach to another network meanwhile" few
-    metric at-once us "The last of $AT_ONCE attaches at once" few
-    metric at-once-quiet us "The same on the other network meanwhile" few
+    metric attach ms "Attach, by live sandboxes" few
+    metric attach-work ms "Of it, a processor's work" few
+    metric quiet ms "Attach to another network meanwhile" few
+    metric quiet-work ms "Of it, a processor's work" few
+    metric at-once ms "The last of $AT_ONCE attaches at once" few
+    metric at-once-quiet ms "The same on the other network meanwhile" few
     metric memory KiB "Kernel memory of a sandbox"
     local verb
-    for verb in show reload log; do
-        metric "$verb" us "sallyport ${verb/#[sr]/network &}" few
+    for verb in "${!QUESTIONS[@]}"; do
+        metric "$verb" us "sallyport${QUESTIONS[$verb]}" few
+        metric "$verb-work" us "Of it, a processor's work" few
     done
     local size
     for size in $LIVE; do
@@ -30,6 +34,7 @@ suite_up()
     BASE=${PEERS[0]}
     sed -i "s/\"base\":\"few\"/\"base\":\"$BASE\"/" "$WORK/outline"
     goal attach "${PEERS[-1]}" "$BASE" "<=" 1.2
+    goal attach-work "${PEERS[-1]}" "$BASE" "<=" 1.2
 
     rootfs_make
     bench_network_up
@@ -57,15 +62,17 @@ live_start()
     rm "$WORK/$name.in" "$WORK/$name.out"
 }
 
-# live_add NAME N: so many more; MILLISECONDS are theirs.
+# live_add NAME N: so many more; SLOWEST and WORKED are their milliseconds.
 live_add()
 {
-    local line
-    MILLISECONDS=()
+    local line elapsed=() worked=()
     echo "$2" >&"${LIVE_IN[$1]}"
     while read -r line <&"${LIVE_OUT[$1]}" && [[ $line != done ]]; do
-        MILLISECONDS+=("$line")
+        elapsed+=("${line% *}")
+        worked+=("${line#* }")
     done
+    SLOWEST=$(printf '%s\n' "${elapsed[@]}" | sort -n | tail -n 1)
+    WORKED=$(printf '%s\n' "${worked[@]}" | sort -n | tail -n 1)
     [[ ${line-} == done ]] || die "the sandboxes ended: $(cat "$WORK/$1.errors")"
 }
 
@@ -96,12 +103,6 @@ memory_settles()
     done
 }
 
-# slowest MILLISECONDS...: in microseconds.
-slowest()
-{
-    printf '%s\n' "$@" | sort -n | awk 'END { print $1 * 1000 }'
-}
-
 suite_measure()
 {
     local size live=0 before each
@@ -125,9 +126,11 @@ suite_measure()
         fi
         for ((each = 0; each < ROUNDS; each++)); do
             live_add full 1
-            record attach "$size" "$(slowest "${MILLISECONDS[@]}")"
+            record attach "$size" "$SLOWEST"
+            record attach-work "$size" "$WORKED"
             live_add quiet 1
-            record quiet "$size" "$(slowest "${MILLISECONDS[@]}")"
+            record quiet "$size" "$SLOWEST"
+            record quiet-work "$size" "$WORKED"
         done
         live=$((live + ROUNDS))
         ((live < ALONE / 2)) || record memory "$size" $((($(kernel_memory) - before) / live))
@@ -148,11 +151,12 @@ members()
 
 scale_questions()
 {
-    local each
+    local each verb
     for ((each = 0; each < (ROUNDS + 3) / 4; each++)); do
-        timed show "$1" "$SALLYPORT" network show "$NETWORK" >/dev/null
-        timed reload "$1" "$SALLYPORT" network reload "$NETWORK" >/dev/null
-        timed log "$1" "$SALLYPORT" log --network "$NETWORK" >/dev/null 2>&1
+        for verb in "${!QUESTIONS[@]}"; do
+            # shellcheck disable=SC2086 # two words
+            timed "$verb" "$1" "$SALLYPORT" ${QUESTIONS[$verb]} "$NETWORK" >"$WORK/answer" 2>&1
+        done
     done
 }
 
@@ -164,7 +168,7 @@ scale_at_once()
     for ((each = 0; each < (ROUNDS + 3) / 4; each++)); do
         live_start once "$2" "$network" "$HOOK" "$AT_ONCE"
         live_add once "$AT_ONCE"
-        record "$3" "$1" "$(slowest "${MILLISECONDS[@]}")"
+        record "$3" "$1" "$SLOWEST"
         live_end once
     done
 }
