@@ -45,6 +45,8 @@ static const char USAGE[] =
     "  --network NETWORK  the network, whatever the container's annotation io.sallyport.network says\n"
     "  --role ROLE        the role, whatever the container's annotation io.sallyport.role says\n"
     "  --runtime PATH     the runtime behind (default: where " RUNTIME_LINK " leads, else runc, else crun)\n"
+    "  --help             show this text\n"
+    "  --version          show the version, and which runtime is behind\n"
     "\n"
     "A link to this program that is named sallyport-runtime.NETWORK or sallyport-runtime.NETWORK.ROLE pins\n"
     "them by its name.\n";
