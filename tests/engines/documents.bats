@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the pages of the project promise of the project itself.
+# What the pages of the project promise of the project itself. Their examples are run by pages.bats.
+
+ROOT=$BATS_TEST_DIRNAME/../..
+bats_require_minimum_version 1.5.0
+MAN=$ROOT/packaging/man
+SALLYPORT=${SALLYPORT_BUILD_DIRECTORY:?is the build directory}/sallyport
+source "$BATS_TEST_DIRNAME/help.bash"
 
 # named_tests FILE: the tests that a page names as `FILE` "CASE", one "FILE<tab>CASE" a line.
 named_tests()
@@ -32,4 +38,97 @@ exists()
         echo "everything seems to exist"
         return 1
     fi
+}
+
+# page_options PAGE: what a man page's source describes below OPTIONS, sorted.
+page_options()
+{
+    sed -n '/^# OPTIONS/,/^# [^O]/p' "$1" | grep '^\*-' | grep -oE '\*--?[a-z0-9][a-z0-9-]*\*' | tr -d '*' | sort -u
+}
+
+# page_of SUBJECT: the source of its man page.
+page_of()
+{
+    echo "$MAN/sallyport${1:+-${1#sallyport-}}.8.scd"
+}
+
+@test "every verb and program has a man page, with the options of its help, which has those of its source" {
+    local subject word count=0
+    for subject in $(help_subjects); do
+        [[ -e $(page_of "$subject") ]] || { echo "no man page: $(page_of "$subject")"; return 1; }
+        grep -qF "'$(basename "$(page_of "$subject")" .scd)'" "$MAN/meson.build" || { echo "not built: $subject"; return 1; }
+        diff <(help_options "$subject") <(page_options "$(page_of "$subject")") || { echo "options of $subject: < help, > man page"; return 1; }
+        [[ -z $(comm -13 <(help_options "$subject") <(help_source_options "$subject")) ]] ||
+            { echo "not in the help of $subject: $(comm -13 <(help_options "$subject") <(help_source_options "$subject"))"; return 1; }
+        for word in $(help_words "$subject"); do
+            grep -qF -- "*$word*" "$(page_of "$subject")" || { echo "$subject $word is not in its man page"; return 1; }
+        done
+        count=$((count + $(help_source_options "$subject" | wc -l)))
+    done
+    [[ $count -ge 40 ]] || { echo "only $count options found in the sources"; return 1; }
+    for subject in $(help_verbs); do
+        grep -qx "\*$subject\*" "$(page_of "")" || { echo "$subject is not in $(page_of "")"; return 1; }
+        "$SALLYPORT" --help | grep -q "^  $subject\b" || { echo "$subject is not in the help"; return 1; }
+    done
+}
+
+@test "sallyport.json(5) describes each key that the schema, and so the parser, has" {
+    local keys
+    keys=$(jq -r '[.. | .properties? | objects | keys[]] | unique[]' "$ROOT/packaging/schema/policy.schema.json")
+    [[ $(wc -w <<<"$keys") -ge 13 ]]
+    diff <(sort -u <<<"$keys") <(sed -n '/^# KEYS/,/^# F/p' "$MAN/sallyport.json.5.scd" | sed -n 's/^\t*\*\([a-z0-9]*\)\*$/\1/p' | sort -u)
+}
+
+# paths_in PAGE: the files and folders of the tree that it names in backquotes or links to.
+paths_in()
+{
+    grep -oE '`[A-Za-z0-9_./-]+`|\]\([A-Za-z0-9_./-]+\)' "$1" | tr -d '`])(' | grep -E '/|\.md$'
+}
+
+@test "what CONTRIBUTING.md, README.md and docs name of the tree exists" {
+    local page path count=0
+    for page in "$ROOT"/CONTRIBUTING.md "$ROOT"/README.md "$ROOT"/docs/*.md; do
+        while read -r path; do
+            [[ $path == /* || $path != @(base|policy|netns|seccomp|hook|cli|probe|tests|packaging|docs|.|..)/* ]] && continue
+            [[ -e $ROOT/$path || -e ${page%/*}/$path ]] || { echo "$page: there is no $path"; return 1; }
+            count=$((count + 1))
+        done < <(paths_in "$page")
+    done
+    [[ $count -ge 40 ]] || { echo "only $count found"; return 1; }
+}
+
+# does TEXT: whether a page with this one block of examples is done as it says.
+does()
+{
+    printf 'A page.\n\n```console\n%s\n```\n\n```json\n# false\n```\n' "$1" >"$BATS_TEST_TMPDIR/page.md"
+    python3 "$BATS_TEST_DIRNAME/examples.py" run "$BATS_TEST_TMPDIR/page.md" "$BATS_TEST_TMPDIR/conversation" 3>&-
+}
+
+@test "an example that fails, or prints something else than the page has, is noticed" {
+    does $'# echo one; echo two >&2\none\ntwo'
+    does $'# seq 1 9\n1\n...\n8\n9\n# sh -c "exit 3"; echo "said"; (exit 3)\nsa...d\n# echo $?\n3'
+    does $'# true\n# word=kept\n# echo $word\nkept'
+    run ! does $'# false'
+    run ! does $'# echo one\ntwo'
+    run ! does $'# echo one\none\ntwo'
+    run ! does $'# seq 1 3\n1\n2'
+    run ! does $'# true\nnothing'
+    run ! does $'# exit 0'
+    run ! does $'one'
+}
+
+# policy_of PAGE: the first policy in it, as jq writes it.
+policy_of()
+{
+    sed -nE '/^(> )?\{$/,/^(> )?\}$/p' "$1" | sed -E 's/^> //; /^}$/q' | jq -S .
+}
+
+@test "README.md and sallyport.json(5) have the same policy for an example" {
+    [[ -n $(policy_of "$ROOT/README.md") ]]
+    diff <(policy_of "$ROOT/README.md") <(policy_of "$MAN/sallyport.json.5.scd")
+}
+
+@test "the help of verify has the probe's groups" {
+    diff <(sed -n 's/^ *GROUP(\([a-z0-9]*\)).*/\1/p' "$ROOT/probe/groups.h") \
+        <("$SALLYPORT" verify --help | sed -n '/^  --only/,/^  --far/p' | sed 's/.*repeated://; /--far/d' | tr , '\n' | tr -d ' ' | sed '/^$/d')
 }
