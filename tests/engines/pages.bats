@@ -15,7 +15,6 @@ INSTALLED=$WORK/installed
 
 setup_file()
 {
-    # Later files of a test see what it is installed as, and not what was built.
     meson install -C "$SALLYPORT_BUILD_DIRECTORY" --no-rebuild --destdir "$INSTALLED" >"$WORK/install.log" || fail "$(cat "$WORK/install.log")"
     mount --bind "$INSTALLED/usr/local" /usr/local
     mkdir -p "$WORK/internet" "$WORK/log" "$DOCKER"
@@ -95,6 +94,15 @@ page()
         tail -n 20 "$BATS_TEST_TMPDIR/conversation"
         return 1
     }
+}
+
+@test "what is installed: programs, pages, completions where shells look for them, the schema" {
+    local file
+    for file in bin/sallyport share/man/man8/sallyport{,-hook,-runtime,-verify}.8 share/man/man5/sallyport.json.5 \
+        share/bash-completion/completions/sallyport{,-hook,-runtime} share/zsh/site-functions/_sallyport \
+        share/fish/vendor_completions.d/sallyport{,-hook,-runtime}.fish share/sallyport/policy.schema.json; do
+        [[ -s /usr/local/$file ]] || fail "not installed: $file"
+    done
 }
 
 @test "sallyport(8)" {
