@@ -30,18 +30,6 @@ static const char example[] =
     "  }\n"
     "}\n";
 
-#define PROXY "\"proxy\":{\"address\":\"10.9.0.2\",\"port\":3128,\"at\":\"host\"}"
-#define HEAD "{\"version\":1,\"subnet\":\"10.9.0.0/24\"," PROXY ",\"roles\":"
-#define ROLES(roles) HEAD "{" roles "}}"
-#define AGENT(keys) ROLES("\"agent\":{\"addresses\":\"10.9.0.64/26\"" keys "}")
-#define FIXED(keys) ROLES("\"agent\":{\"addresses\":\"10.9.0.9\"" keys "}")
-#define HOSTS(hosts) AGENT(",\"reach\":[\"proxy\"],\"hosts\":[" hosts "]")
-#define SUBNET(subnet) \
-    "{\"version\":1,\"subnet\":" subnet "," PROXY ",\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\"}}}"
-#define WITH_PROXY(proxy)                                            \
-    "{\"version\":1,\"subnet\":\"10.9.0.0/24\",\"proxy\":" proxy "," \
-    "\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\"}}}"
-
 /* Keeps the text, with a NUL behind it, for tests/engines/schema.py, where that asks for it. */
 static void record(const char *text)
 {
@@ -53,6 +41,18 @@ static void record(const char *text)
         fclose(out);
     }
 }
+
+#define PROXY "\"proxy\":{\"address\":\"10.9.0.2\",\"port\":3128,\"at\":\"host\"}"
+#define HEAD "{\"version\":1,\"subnet\":\"10.9.0.0/24\"," PROXY ",\"roles\":"
+#define ROLES(roles) HEAD "{" roles "}}"
+#define AGENT(keys) ROLES("\"agent\":{\"addresses\":\"10.9.0.64/26\"" keys "}")
+#define FIXED(keys) ROLES("\"agent\":{\"addresses\":\"10.9.0.9\"" keys "}")
+#define HOSTS(hosts) AGENT(",\"reach\":[\"proxy\"],\"hosts\":[" hosts "]")
+#define SUBNET(subnet) \
+    "{\"version\":1,\"subnet\":" subnet "," PROXY ",\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\"}}}"
+#define WITH_PROXY(proxy)                                            \
+    "{\"version\":1,\"subnet\":\"10.9.0.0/24\",\"proxy\":" proxy "," \
+    "\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\"}}}"
 
 static int parse(const char *text, struct policy *policy, struct error *err)
 {

@@ -2,8 +2,8 @@
  *
  * What the parser says to policy files: for tests/engines/schema.py, which asks it and the schema the same.
  *
- * Reads files from standard input, each with a NUL behind it, and prints a line for each: "accepted", or the message
- * with which it is refused, which begins with "FILE: ". */
+ * Reads files from standard input, each with a NUL behind it, and prints a line for each: "accepted", or the
+ * message with which it is refused, which begins with "FILE: ". */
 #include "base/cleanup.h"
 #include "policy/policy.h"
 
