@@ -128,7 +128,15 @@ policy_of()
     diff <(policy_of "$ROOT/README.md") <(policy_of "$MAN/sallyport.json.5.scd")
 }
 
-@test "the help of verify has the probe's groups" {
-    diff <(sed -n 's/^ *GROUP(\([a-z0-9]*\)).*/\1/p' "$ROOT/probe/groups.h") \
-        <("$SALLYPORT" verify --help | sed -n '/^  --only/,/^  --far/p' | sed 's/.*repeated://; /--far/d' | tr , '\n' | tr -d ' ' | sed '/^$/d')
+# groups_in: of the words of standard input behind "repeated:" or "groups:", up to the next option.
+groups_in()
+{
+    tr '\n\t' '  ' | sed 's/.*\(repeated\|groups\)://; s/\*\?--far.*//' | tr -d ' .' | tr , '\n' | sed '$a\'
+}
+
+@test "verify's help and man page have the probe's groups" {
+    local groups
+    groups=$(sed -n 's/^ *GROUP(\([a-z0-9]*\)).*/\1/p' "$ROOT/probe/groups.h")
+    diff <(echo "$groups") <("$SALLYPORT" verify --help | sed -n '/^  --only/,/^  --far/p' | groups_in)
+    diff <(echo "$groups") <(sed -n '/^\*--only/,/^\*--far/p' "$MAN/sallyport-verify.8.scd" | groups_in)
 }
