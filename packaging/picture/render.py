@@ -60,13 +60,15 @@ def svg(title, text):
     height = BAR + LINE * len(lines) + EDGE
     yield f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">'
     yield f"<title>{escape(title)}</title>"
-    yield ("<style>text { font: %dpx ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #d4d7dd; white-space: pre } "
+    yield ("<style>text { font: %dpx ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; "
+           "fill: #d4d7dd; white-space: pre } "
            ".bold { font-weight: bold; fill: #fff } .green { fill: #7ec97e } .red { fill: #ff7b72 }</style>") % SIZE
     yield f'<rect width="{width}" height="{height}" rx="8" fill="#1c1f26"/>'
     for index, colour in enumerate(["#ff5f57", "#febc2e", "#28c840"]):
         yield f'<circle cx="{EDGE + 4 + 16 * index}" cy="14" r="5" fill="{colour}"/>'
     for index, line in enumerate(lines):
-        parts = "".join(f'<tspan class="{classes}">{escape(part)}</tspan>' if classes else escape(part) for part, classes in spans(line))
+        parts = "".join(f'<tspan class="{classes}">{escape(part)}</tspan>' if classes else escape(part)
+                        for part, classes in spans(line))
         yield f'<text x="{EDGE}" y="{BAR + SIZE + LINE * index}" xml:space="preserve">{parts}</text>'
     yield "</svg>"
 

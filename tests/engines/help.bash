@@ -34,9 +34,9 @@ help_of()
 help_options()
 {
     {
-        help_of "$1" | sed '/^$/q' | grep -oE -- '(^|[ [(|])--?[a-z][a-z0-9-]*'
-        help_of "$1" | sed -n 's/^  \(-[a-z-].*\)/\1/p' | sed 's/  .*//' | grep -oE -- '(^|, )--?[a-z][a-z0-9-]*'
         echo --help
+        help_of "$1" | sed '/^$/q' | grep -oE -- '(^|[ [(|])--?[a-z][a-z0-9-]*' || true
+        help_of "$1" | sed -n 's/^  \(-[a-z-].*\)/\1/p' | sed 's/  .*//' | grep -oE -- '(^|, )--?[a-z][a-z0-9-]*' || true
     } | grep -oE -- '--?[a-z].*' | sort -u
 }
 
@@ -48,7 +48,8 @@ help_source_options()
     sallyport-*) stem=$BATS_TEST_DIRNAME/../../hook/${1#sallyport-} ;;
     esac
     cat "$stem.c" "${stem}_command.c" 2>/dev/null |
-        sed -nE 's/^ *\{"([a-z0-9-]+)", (no|required|optional)_argument.*/--\1/p; s/.*strcmp\(argv\[[^]]*\], "(--[a-z-]+)"\).*/\1/p; s/.*take_own\(reader, "(--[a-z]+)".*/\1/p' |
+        sed -nE -e 's/^ *\{"([a-z0-9-]+)", (no|required|optional)_argument.*/--\1/p' \
+            -e 's/.*strcmp\(argv\[[^]]*\], "(--[a-z-]+)"\).*/\1/p' -e 's/.*take_own\(reader, "(--[a-z]+)".*/\1/p' |
         sort -u
 }
 

@@ -15,7 +15,8 @@ INSTALLED=$WORK/installed
 
 setup_file()
 {
-    meson install -C "$SALLYPORT_BUILD_DIRECTORY" --no-rebuild --destdir "$INSTALLED" >"$WORK/install.log" || fail "$(cat "$WORK/install.log")"
+    meson install -C "$SALLYPORT_BUILD_DIRECTORY" --no-rebuild --destdir "$INSTALLED" >"$WORK/install.log" ||
+        fail "$(cat "$WORK/install.log")"
     mount --bind "$INSTALLED/usr/local" /usr/local
     mkdir -p "$WORK/internet" "$WORK/log" "$DOCKER"
     internet_up spt "$WORK/internet" "" api.openai.com=203.0.113.10 openrouter.ai=203.0.113.11 example.com=203.0.113.66
@@ -35,15 +36,15 @@ setup_file()
 # my-agent, with both engines, and as a root file system for bundles.
 agent_image()
 {
-    local root=$WORK/agent
+    local root=$WORK/agent agent=(--change 'ENV PATH=/bin' --change 'ENV CURL_CA_BUNDLE=/etc/ca.pem')
     image_root "$root"
     echo '{}' >"$DOCKER_CONFIG/config.json" # Podman reads it, too
     cp "$WORK/internet/ca.pem" "$root/etc/ca.pem"
     echo "a tool" >"$root/data/index.html"
     tar -C "$root" --numeric-owner --owner=0 --group=0 -c . >"$WORK/agent.tar"
-    docker import --change 'ENV PATH=/bin' --change 'ENV CURL_CA_BUNDLE=/etc/ca.pem' "$WORK/agent.tar" my-agent >/dev/null
-    docker import --change 'ENV PATH=/bin' --change 'CMD ["httpd", "-f", "-p", "8080", "-h", "/data"]' "$WORK/agent.tar" my-tools >/dev/null
-    podman import --quiet --change 'ENV PATH=/bin' --change 'ENV CURL_CA_BUNDLE=/etc/ca.pem' "$WORK/agent.tar" localhost/my-agent >/dev/null
+    docker import "${agent[@]}" "$WORK/agent.tar" my-agent >/dev/null
+    docker import "${agent[@]}" --change 'CMD ["httpd", "-f", "-p", "8080", "-h", "/data"]' "$WORK/agent.tar" my-tools >/dev/null
+    podman import --quiet "${agent[@]}" "$WORK/agent.tar" localhost/my-agent >/dev/null
 }
 
 teardown_file()

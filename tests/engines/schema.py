@@ -45,33 +45,44 @@ BASE = {
               "gate": {"addresses": "10.9.0.9", "publish": ["127.0.0.1:80:80"], "sockets": ["/run/a.sock"]}},
 }
 
-ADDRESSES = ["10.9.0.3", "10.9.0.3/32", "10.9.0.16/28", "10.9.0.0/24", "10.9.0.0", "10.9.0.255", "10.9.0.1", "10.9.0.2", "10.9.1.0/24",
-             "10.0.0.0/8", "10.9.0.248/29", "10.9.0.0/30", "10.9.0.5/24", "127.0.0.0/24", "169.0.0.0/8", "169.254.0.0/24", "0.0.0.0/8",
-             "224.0.0.0/24", "240.0.0.0/8", "255.0.0.0/8", "223.0.0.0/24", "10.9.0/24", "010.9.0.0/24", "10.9.0.0/024", "10.9.0.256",
-             "10.9.0.3/33", "10.9.0.0/", "/24", "", "10.9.0.3\n", "::1", "10.9.0.3 "]
-PORTS = ["0", "1", "80", "080", "443", "9999", "65535", "65536", "99999", "100000", "-1", "+80", "", "80 ", "0x50", "7\n"]
-HOSTS = ["a.example", ".a.example", "A.Example", "a.example:443", "a.example:22", "*.a.example", "..a.example", "a..example", "a.example.",
-         "-a.example", "a-.example", "a_b.example", "a.1", "a.0x", "a.0X1f", "a.0xg", "1.2.3.4", "127.1", "0x7f.com", "1.2.3.4a", "[::1]",
-         "::1", "a.example:22:22", "localhost", "a" * 63, "a" * 64, "ab." * 84 + "a", "ab." * 84 + "ab", "." + "ab." * 84 + "a", "", ".", ":22", "é.example",
-         "a.example\n", "a b", "a.example:"]
-PATHS = ["/run/a.sock", "/", "", "run/a", "/run//a", "/run/./a", "/run/../a", "/run/..a/.b", "/run/a/", "/.", "/a\x7f", "/a\x1f", "/a\nb",
-         "/é", "/" + "a" * 4094, "/" + "a" * 4095]
-NAMES = ["agent", "proxy", "a", "0", "-a", "a-", "twelve-chars", "thirteen-long", "A", "a_b", "a.b", "", "a\n", "é"]
-OTHERS = [None, True, False, 0, 1, 2, 3128, 1.0, 1.5, -1, 65535, 65536, 1e400, 10**30, "", "x", "\0", [], [1], {}, {"x": 1}, [[]], "host", "member",
-          "remove", "refuse", "keep", "true"]
+ADDRESSES = """
+    10.9.0.3 10.9.0.3/32 10.9.0.16/28 10.9.0.0/24 10.9.0.0 10.9.0.255 10.9.0.1 10.9.0.2 10.9.1.0/24 10.0.0.0/8 10.9.0.248/29
+    10.9.0.0/30 10.9.0.5/24 127.0.0.0/24 169.0.0.0/8 169.254.0.0/24 0.0.0.0/8 224.0.0.0/24 240.0.0.0/8 255.0.0.0/8 223.0.0.0/24
+    10.9.0/24 010.9.0.0/24 10.9.0.0/024 10.9.0.256 10.9.0.3/33 10.9.0.0/ /24 ::1
+""".split() + ["", "10.9.0.3\n", "10.9.0.3 "]
+PORTS = "0 1 80 080 443 9999 65535 65536 99999 100000 -1 +80 0x50".split() + ["", "80 ", "7\n"]
+HOSTS = """
+    a.example .a.example A.Example a.example:443 a.example:22 *.a.example ..a.example a..example a.example. -a.example a-.example
+    a_b.example a.1 a.0x a.0X1f a.0xg 1.2.3.4 127.1 0x7f.com 1.2.3.4a [::1] ::1 a.example:22:22 localhost . :22 a.example: é.example
+""".split() + ["", "a" * 63, "a" * 64, "ab." * 84 + "a", "ab." * 84 + "ab", "." + "ab." * 84 + "a", "a.example\n", "a b"]
+PATHS = """
+    /run/a.sock / run/a /run//a /run/./a /run/../a /run/..a/.b /run/a/ /. /é
+""".split() + ["", "/a\x7f", "/a\x1f", "/a\nb", "/" + "a" * 4094, "/" + "a" * 4095]
+NAMES = "agent proxy a 0 -a a- twelve-chars thirteen-long A a_b a.b é".split() + ["", "a\n"]
+OTHERS = [None, True, False, 0, 1, 2, 3128, 1.0, 1.5, -1, 65535, 65536, 1e400, 10**30, "", "x", "\0", [], [1], {}, {"x": 1}, [[]],
+          "host", "member", "remove", "refuse", "keep", "true"]
 
 
 def some(chance, key):
     """A value for `key`, good or not."""
-    port, path = chance.choice(PORTS), chance.choice(PATHS)
-    reach = chance.choice(["proxy", "proxy:" + port, "agent:80", "gate:" + port, chance.choice(NAMES) + ":" + port, "agent", ":" + port])
-    publish = ":".join([chance.choice(["127.0.0.1", "127.9.9.9", "128.0.0.1", "10.9.0.9", "127.0.0.256", "127.1"]), port, chance.choice(PORTS)])
+    name, port, other, path = (chance.choice(words) for words in (NAMES, PORTS, PORTS, PATHS))
+    reach = chance.choice(["proxy", "proxy:" + port, "agent:80", "gate:" + port, name + ":" + port, "agent", ":" + port])
+    loopback = chance.choice("127.0.0.1 127.9.9.9 128.0.0.1 10.9.0.9 127.0.0.256 127.1".split())
+    publish = f"{loopback}:{port}:{other}"
     values = {
-        "version": [1, 2, 1.0, True, "1"], "subnet": ADDRESSES, "address": ADDRESSES, "addresses": ADDRESSES, "at": ["host", "member", "both"],
-        "port": [0, 1, 65535, 65536, 3128.0, "3128", True], "links": ["remove", "refuse", "keep", "drop"], "nested": [True, False, 1, "true"],
-        "i386": [True, False, 0], "reach": [[reach], [reach, "proxy"], ["proxy", "proxy"], [], ["gate:80", "gate:080"], ["proxy"] * 65],
+        "version": [1, 2, 1.0, True, "1"],
+        "subnet": ADDRESSES,
+        "address": ADDRESSES,
+        "addresses": ADDRESSES,
+        "at": ["host", "member", "both"],
+        "port": [0, 1, 65535, 65536, 3128.0, "3128", True],
+        "links": ["remove", "refuse", "keep", "drop"],
+        "nested": [True, False, 1, "true"],
+        "i386": [True, False, 0],
+        "reach": [[reach], [reach, "proxy"], ["proxy", "proxy"], [], ["gate:80", "gate:080"], ["proxy"] * 65],
         "hosts": [[chance.choice(HOSTS)], [chance.choice(HOSTS), chance.choice(HOSTS)], [], [f"h{i}.example" for i in range(1025)]],
-        "publish": [[publish], [publish, "127.0.0.1:80:81"], [], ["127.0.0.1:8080:80"], [f"127.0.0.1:{i + 1}:80" for i in range(65)]],
+        "publish": [[publish], [publish, "127.0.0.1:80:81"], [], ["127.0.0.1:8080:80"],
+                    [f"127.0.0.1:{i + 1}:80" for i in range(65)]],
         "sockets": [[path], [path, path], [], [f"/{i}" for i in range(65)]],
     }
     return chance.choice(values.get(key, OTHERS) if chance.random() < 0.8 else OTHERS)
@@ -130,7 +141,8 @@ def special():
     yield changed(sockets=["/%d" % i for i in range(65)])
     yield changed(sockets=["/a", "/a"])
     for subnet, proxy in ("169.0.0.0/8", "169.0.0.2"), ("10.0.0.0/7", "10.0.0.2"), ("10.9.0.0/30", "10.9.0.2"):
-        yield json.dumps(dict(BASE, subnet=subnet, proxy=dict(BASE["proxy"], address=proxy), roles={"a": {"addresses": proxy[:-1] + "3"}}))
+        yield json.dumps(dict(BASE, subnet=subnet, proxy=dict(BASE["proxy"], address=proxy),
+                              roles={"a": {"addresses": proxy[:-1] + "3"}}))
     yield json.dumps(dict(BASE, roles={"r%d" % i: {"addresses": "10.9.0.%d" % (i + 3)} for i in range(33)}))
     for role in {}, {"proxy": {"addresses": "10.9.0.3"}}:
         yield json.dumps(dict(BASE, roles=role))
@@ -208,8 +220,8 @@ def agree(schema, program, paths):
         if valid and not accepted:
             met.add(cannot_say(verdict))
         if accepted and not valid or valid and not accepted and not cannot_say(verdict):
-            wrong.append(f"{text[:600]}\n  the schema: {'valid' if valid else jsonschema.exceptions.best_match(validator.iter_errors(value)).message}"
-                         f"\n  the parser: {verdict}")
+            said = "valid" if valid else jsonschema.exceptions.best_match(validator.iter_errors(value)).message
+            wrong.append(f"{text[:600]}\n  the schema: {said}\n  the parser: {verdict}")
     wrong += [f"nothing is refused with: {words}" for words in CANNOT_SAY if words not in met]
     if min(counts.values()) < 150:
         wrong.append(f"{counts} files accepted and refused: too few to say anything")
@@ -245,7 +257,8 @@ def without(schema, path):
 
 def needed(schema, program, paths):
     validator = Validator(schema)
-    refused = [(list(validator.iter_errors(value)), value) for _, value, verdict in cases(schema, program, paths) if verdict != "accepted"]
+    refused = [(list(validator.iter_errors(value)), value) for _, value, verdict in cases(schema, program, paths)
+               if verdict != "accepted"]
     by_few = sorted((pair for pair in refused if pair[0]), key=lambda pair: len(pair[0]))
     left = []
     for path in words(schema):
