@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 
-SECONDS_EACH = 90  # for a command
+SECONDS_EACH = 180  # for a command
 END = "-- end of the command, status"
 
 
