@@ -112,6 +112,7 @@ does()
     does $'# seq 1 9\n1\n...\n8\n9\n# sh -c "exit 3"; echo "said"; (exit 3)\nsa...d\n# echo $?\n3'
     does $'# true\n# word=kept\n# echo $word\nkept'
     run ! does $'# false'
+    run ! does $'# false\n...'
     run ! does $'# echo one\ntwo'
     run ! does $'# echo one\none\ntwo'
     run ! does $'# seq 1 3\n1\n2'
