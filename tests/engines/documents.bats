@@ -100,6 +100,13 @@ paths_in()
     [[ $count -ge 40 ]] || { echo "only $count found"; return 1; }
 }
 
+@test "every man page and every page of docs is one whose examples are run" {
+    local page
+    for page in "$MAN"/*.scd "$ROOT"/docs/*.md; do
+        grep -qE "^    page ${page#"$ROOT/"}$" "$BATS_TEST_DIRNAME/pages.bats" || { echo "not in pages.bats: $page"; return 1; }
+    done
+}
+
 # does TEXT: whether a page with this one block of examples is done as it says.
 does()
 {
