@@ -86,9 +86,10 @@ static void check_programs(struct checks *checks)
 static void check_policy_directory(struct checks *checks)
 {
     struct error err = {0};
-    int result = access("/etc/sallyport", F_OK) < 0 ? 0 : check_path("/etc/sallyport", &err);
+    int result = access(SALLYPORT_CONFIGURATION, F_OK) < 0 ? 0 : check_path(SALLYPORT_CONFIGURATION, &err);
 
-    check_add_result(checks, CHECK_FAILED, "/etc/sallyport that only root can change", result, &err);
+    check_add_result(checks, CHECK_FAILED, SALLYPORT_CONFIGURATION " that only root can change", result,
+                     &err);
 }
 
 static void check_runtime(struct checks *checks)

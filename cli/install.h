@@ -21,7 +21,7 @@
 
 /* The links that pin a network and a role, in a directory for each engine: taking one engine out must not
  * take a link away from another. sallyport-runtime reads both from the name by which it was called. */
-#define INSTALL_LINKS "/etc/sallyport/runtimes"
+#define INSTALL_LINKS SALLYPORT_CONFIGURATION "/runtimes"
 
 #define INSTALL_PODMAN_CONFIG "/etc/containers/containers.conf.d/50-sallyport.conf"
 

@@ -33,7 +33,8 @@ static const char USAGE[] =
     "  publish NETWORK          systemd units for the published ports  [--install|--remove]\n"
     "  seccomp-profile          print a complete seccomp profile  [--nested] [--i386]\n"
     "\n"
-    "Policies are in /etc/sallyport/networks.d/NETWORK.json. `sallyport VERB --help` tells more.\n";
+    "Policies are in " SALLYPORT_CONFIGURATION
+    "/networks.d/NETWORK.json. `sallyport VERB --help` tells more.\n";
 
 static const struct {
     const char *name;

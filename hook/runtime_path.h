@@ -8,7 +8,7 @@
 #include <limits.h>
 
 /* What an administrator makes to choose another one for all who do not use --runtime: a link to it. */
-#define RUNTIME_LINK "/etc/sallyport/runtime"
+#define RUNTIME_LINK SALLYPORT_CONFIGURATION "/runtime"
 
 /* The runtime's path: `chosen` (--runtime) if not NULL, else where RUNTIME_LINK leads, else runc or crun
  * where distributions put them. Refuses what is no program, and this program itself: it would call itself for

@@ -32,8 +32,8 @@ static const char *const KNOWN[] = {
 
 /* Directories, each as a whole: who can write there decides over containers, or over who they are. */
 static const char *const STATE[] = {
-    "/etc/sallyport/networks.d",
-    "/etc/sallyport/runtimes",
+    SALLYPORT_CONFIGURATION "/networks.d",
+    SALLYPORT_CONFIGURATION "/runtimes",
     "/etc/containers/containers.conf.d", /* Podman runs as root what these two name */
     "/etc/containers/oci",
     "/run/sallyport",

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POLICY_DIRECTORY "/etc/sallyport/networks.d"
+#define POLICY_DIRECTORY SALLYPORT_CONFIGURATION "/networks.d"
 #define POLICY_DEFAULT_NETWORK "default"
 #define POLICY_DEFAULT_ROLE "agent"
 #define POLICY_PROXY_ROLE "proxy" /* reserved: the member that has the proxy's address */

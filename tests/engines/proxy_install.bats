@@ -290,10 +290,10 @@ member_asks()
     cat "$WORK/internet/hosts" >/etc/hosts
 }
 
-# unit UNIT KEY: the value in a unit of ours, for this network.
+# unit UNIT KEY: the value in a unit of ours, for this network; its program where PATH has it.
 unit()
 {
-    sed -n "s/^$2=//p" "$BATS_TEST_DIRNAME/../../packaging/systemd/$1" | sed "s/%i/$NETWORK/g"
+    sed -n "s/^$2=//p" "$SALLYPORT_BUILD_DIRECTORY/packaging/systemd/$1" | sed "s/%i/$NETWORK/g; s|/usr/local/bin/||"
 }
 
 # unit_runs UNIT KEY: the command, with no more than the unit leaves it.
@@ -341,8 +341,8 @@ unit_runs()
     local units=$WORK/units unit
     mkdir -p "$units" "$WORK/bin"
     cp "$SALLYPORT" "$WORK/bin/sallyport"
-    mount --bind "$WORK/bin" /usr/local/bin # where systemd looks for a program without a path
-    for unit in "$BATS_TEST_DIRNAME"/../../packaging/systemd/*@*; do
+    mount --bind "$WORK/bin" /usr/local/bin # the prefix of the build
+    for unit in "$SALLYPORT_BUILD_DIRECTORY"/packaging/systemd/*@*; do
         cp "$unit" "$units/"
         unit=${unit##*/}
         ln -s "$unit" "$units/${unit/@/@$NETWORK}"
