@@ -199,6 +199,19 @@ static int read_hook(const char *path, char **ret_text, size_t *ret_length, stru
     return error_advise(err, "rename it, or take it out");
 }
 
+/* Whether a package's hook takes every container: one that takes some has no place beside it. Where an
+ * administrator has set `hooks_dir`, Podman may not read it. */
+static bool mandatory_is_packaged(const struct plan *plan)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s", HOOKS_USR, MANDATORY_NAME);
+    if (plan->hooks_set || access(path, F_OK) < 0)
+        return false;
+    printf("the hook takes every container: %s\n", path);
+    return true;
+}
+
 /* Plans the hook's file in `directory`: one of the two, the mandatory one if there is one already. */
 static int plan_hook(struct plan *plan, const char *directory, bool wanted, struct error *err)
 {
@@ -214,6 +227,8 @@ static int plan_hook(struct plan *plan, const char *directory, bool wanted, stru
         snprintf(paths[i], sizeof(paths[i]), "%s/%s", directory, i == 0 ? HOOK_NAME : MANDATORY_NAME);
         result = read_hook(paths[i], &before[i], &before_length[i], err);
     }
+    if (result == 0 && wanted && !mandatory && before[1] == NULL)
+        wanted = !mandatory_is_packaged(plan);
     if (result == 0 && wanted && !mandatory && before[1] != NULL)
         puts("the hook takes every container, as it did before");
     else if (result == 0)

@@ -22,7 +22,7 @@ setup_file()
     mount --rbind /sys "$ROOT/sys"
     mount --rbind /dev "$ROOT/dev"
     mount -t tmpfs -o mode=0755 tmpfs "$ROOT/run"
-    mkdir "$ROOT/etc/docker" # as Docker's package does
+    mkdir -p "$ROOT/etc/docker" "$ROOT/etc/containers/containers.conf.d" # as the engines' packages do
 }
 
 teardown_file()
@@ -210,6 +210,22 @@ repack()
     run install_debs "$DEBS" sallyport-podman-mandatory
     [ "$status" -ne 0 ]
     says "conflict"
+}
+
+@test "the mandatory hook is the only one, whatever else makes Podman know us" {
+    debian dpkg --remove sallyport-podman
+    install_debs "$DEBS" sallyport-podman-mandatory
+    debian sallyport install podman
+    [[ $(ls "$ROOT/usr/share/containers/oci/hooks.d") == sallyport-mandatory.json && ! -e $ROOT/etc/containers/oci ]]
+    debian dpkg --remove sallyport-podman-mandatory
+    debian sallyport install podman
+    [[ -e $ROOT/etc/containers/oci/hooks.d/sallyport.json ]]
+    run debian dpkg --remove sallyport
+    [ "$status" -ne 0 ]
+    says "sallyport install podman --undo"
+    debian sallyport install podman --undo
+    rmdir "$ROOT/etc/containers/oci/hooks.d" "$ROOT/etc/containers/oci"
+    install_debs "$DEBS" sallyport-podman
 }
 
 @test "a real container is sealed by what is installed" {
