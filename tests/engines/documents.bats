@@ -19,7 +19,7 @@ exists()
 {
     local root=$BATS_TEST_DIRNAME/..
     case $1 in
-    *.bats) grep -qFx "@test \"$2\" {" "$root/engines/$1" ;;
+    *.bats) cat "$root/engines/$1" "$root/packages/$1" 2>/dev/null | grep -qFx "@test \"$2\" {" ;;
     *.c) cat "$root/unit/$1" "$root/kernel/$1" 2>/dev/null | grep -q "^Test([a-z_]*, $2[,)]" ;;
     esac
 }

@@ -188,7 +188,7 @@ repack()
     run ! grep -v -e '^/opt/' -e '^/usr/lib/\.build-id' "$LISTS/rpm" # the latter is rpmbuild's own
     mkdir "$LISTS/rpms"
     for package in "$SALLYPORT_PACKAGES"/rpms/*/*.rpm; do
-        (cd "$LISTS/rpms" && rpm2cpio "$package" | cpio --quiet -idm)
+        rpm2archive --nocompression <"$package" | tar -C "$LISTS/rpms" -xf -
     done
     grep -x 'ExecStart=/opt/sallyport/bin/sallyport network up %i' "$LISTS/rpms/opt/units/sallyport-network@.service"
     grep -x 'PathChanged=/opt/etc/sallyport/networks.d/%i.json' "$LISTS/rpms/opt/units/sallyport-reload@.path"
@@ -220,7 +220,7 @@ repack()
     debian dpkg --remove sallyport-podman-mandatory
     debian sallyport install podman
     [[ -e $ROOT/etc/containers/oci/hooks.d/sallyport.json ]]
-    run debian dpkg --remove sallyport
+    run debian /usr/libexec/sallyport/upkeep before-removal
     [ "$status" -ne 0 ]
     says "sallyport install podman --undo"
     debian sallyport install podman --undo
@@ -285,7 +285,7 @@ repack()
     [ "$status" -ne 0 ]
     says "sallyport install docker --undo"
     [[ $output != *"sealed container"* ]]
-    [[ -e $ROOT/etc/sallyport/runtimes/docker/sallyport-runtime.hermes.agent ]]
+    [[ -L $ROOT/etc/sallyport/runtimes/docker/sallyport-runtime.hermes.agent ]]
     debian sallyport install docker --undo
 }
 
@@ -295,7 +295,7 @@ repack()
     [[ -e $POLICIES/hermes.json ]]
     grep -x "# ours" "$ROOT/etc/logrotate.d/sallyport-squid"
     [[ ! -e $ROOT/usr/bin/sallyport && ! -e $ROOT/usr/libexec/sallyport ]]
-    run ! find "$ROOT/etc/sallyport" -type l
+    find "$ROOT/etc/sallyport" -type l | diff /dev/null -
 }
 
 @test "purged: nothing is left; a file that is would be seen" {
