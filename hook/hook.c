@@ -173,6 +173,7 @@ int main(int argc, char **argv)
     struct error err = {0};
     int result = 0;
 
+    clearenv(); /* nothing of it is asked for here, and the C library would read the file that TZ names */
     caller_stderr_adopt();
     umask(022);
     result = parse_options(argc, argv, &pin, &err);

@@ -19,6 +19,7 @@
 #include "hook/bundle.h"
 #include "hook/command_line.h"
 #include "hook/edit.h"
+#include "hook/engine_environment.h"
 #include "hook/exec_process.h"
 #include "hook/runtime_end.h"
 #include "hook/runtime_log.h"
@@ -67,7 +68,7 @@ static int execute(const char *runtime, char **arguments, struct error *err)
         return error_set(err, ENOMEM, "execute %s", runtime);
     copy[0] = (char *)(uintptr_t)runtime;
     memcpy(copy + 1, arguments, count * sizeof(*copy));
-    execv(runtime, copy);
+    execve(runtime, copy, engine_environment());
     return error_set(err, errno, "execute %s", runtime);
 }
 
@@ -75,19 +76,20 @@ static int execute(const char *runtime, char **arguments, struct error *err)
  * exec too, whatever LISTEN_PID says): sockets of whoever started the engine. */
 static void forget_passed_sockets(void)
 {
-    unsetenv("LISTEN_FDS");
-    unsetenv("LISTEN_PID");
-    unsetenv("LISTEN_FDNAMES");
+    engine_environment_drop("LISTEN_FDS");
+    engine_environment_drop("LISTEN_PID");
+    engine_environment_drop("LISTEN_FDNAMES");
 }
 
 /* With it both runtimes mount a socket into the container that leads to them, and from there to whoever
  * manages the engine (crun after every hook, where nobody sees it any more). */
 static int refuse_notify_socket(struct error *err)
 {
-    const char *path = getenv("NOTIFY_SOCKET");
+    const char *path = engine_environment_get("NOTIFY_SOCKET");
 
+    engine_environment_drop("NOTIFY_SOCKET");
     if (path == NULL || path[0] == '\0')
-        return unsetenv("NOTIFY_SOCKET");
+        return 0;
     error_set(err, 0, "NOTIFY_SOCKET is set, and would give the container a socket that leads to the host");
     return error_advise(err, "drop --sdnotify container (use conmon), or unset it");
 }
@@ -313,8 +315,10 @@ int main(int argc, char **argv)
     const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
     struct command_line command = {0};
     struct error err = {0};
-    int result = settle(&err);
+    int result = 0;
 
+    engine_environment_set_aside();
+    result = settle(&err);
     if (result == 0)
         result = command_line_parse(name != NULL ? name : "", argc, argv, &command, &err);
     if (result == 0 && command.verb == COMMAND_HELP)

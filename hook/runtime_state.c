@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "hook/document.h"
+#include "hook/engine_environment.h"
 #include "hook/state.h"
 
 #include <errno.h>
@@ -39,7 +40,7 @@ __attribute__((noreturn)) static void become(const char *runtime, const char **a
 
     if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
         dup2(complaints, STDERR_FILENO) >= 0)
-        execv(runtime, (char *const *)(uintptr_t)arguments);
+        execve(runtime, (char *const *)(uintptr_t)arguments, engine_environment());
     dprintf(complaints, "%s", strerror(errno));
     _exit(127);
 }

@@ -3,24 +3,13 @@
 # The hook run by hand: bad input of every kind ends in one clear line and exit status 1, and leaves nothing; a config
 # on standard input comes out edited.
 
-source "$BATS_TEST_DIRNAME/common.bash"
+source "$BATS_TEST_DIRNAME/hook.bash"
 
 setup_file()
 {
     small_stage_up
     bundle c agent /bin/echo started
     container_waits
-}
-
-# What waits to be sealed: a process with namespaces of its own.
-container_waits()
-{
-    unshare --mount --net --pid --ipc --uts --fork --kill-child sleep 600 </dev/null >/dev/null 2>&1 3>&- &
-    local parent=$!
-    disown
-    echo "$parent" >>"$WORK/witnesses"
-    eventually pgrep --parent "$parent"
-    pgrep --parent "$parent" >"$WORK/c.pid"
 }
 
 # What a runtime does at a container's end: the processes first, then poststop. Another one waits then.
@@ -40,13 +29,6 @@ container_ends()
 teardown_file()
 {
     small_stage_down
-}
-
-# state [JQ FILTER]: of the waiting process, changed by the filter.
-state()
-{
-    jq -n --arg bundle "$WORK/bundles/c" --argjson pid "$(<"$WORK/c.pid")" \
-        '{ociVersion: "1.0.2", id: "c", status: "creating", pid: $pid, bundle: $bundle} | '"${1:-.}"
 }
 
 # feed [COMMAND...]: the hook, with `$INPUT` on standard input.

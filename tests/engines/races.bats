@@ -4,7 +4,7 @@
 # is taken away or replaced, while the hook is at work. The hook is run by hand and stopped between two of its system
 # calls, so that each race is lost for certain. Whatever happens: sealed or refused, and nothing is left.
 
-source "$BATS_TEST_DIRNAME/common.bash"
+source "$BATS_TEST_DIRNAME/hook.bash"
 
 PIN=/run/netns/sallyport-$NETWORK
 
@@ -26,17 +26,6 @@ teardown()
     end_stopped_hook
 }
 
-# What waits to be sealed: a process with namespaces of its own.
-container_waits()
-{
-    unshare --mount --net --pid --ipc --uts --fork --kill-child sleep 600 </dev/null >/dev/null 2>&1 3>&- 8>&- &
-    local parent=$!
-    disown
-    echo "$parent" >>"$WORK/witnesses"
-    eventually pgrep --parent "$parent"
-    pgrep --parent "$parent" >"$WORK/c.pid"
-}
-
 # dead PID: it is gone, or whoever traces it has not been told yet.
 dead()
 {
@@ -47,13 +36,6 @@ container_dies()
 {
     kill -KILL "$(<"$WORK/c.pid")"
     eventually dead "$(<"$WORK/c.pid")"
-}
-
-# state [JQ FILTER]: of the waiting process, changed by the filter.
-state()
-{
-    jq -n --arg bundle "$WORK/bundles/c" --argjson pid "$(<"$WORK/c.pid")" \
-        '{ociVersion: "1.0.2", id: "c", status: "creating", pid: $pid, bundle: $bundle} | '"${1:-.}"
 }
 
 poststop()
