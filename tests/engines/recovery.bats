@@ -30,6 +30,7 @@ setup()
 
 teardown()
 {
+    firewalld_down
     umount "$WORK/full" /run/sallyport 2>/dev/null || true
     containers_delete_all
     "$SALLYPORT" network down "$NETWORK"
@@ -49,7 +50,7 @@ confined()
     local target
     for target in "$HOST 2222" "$PROXY 2222" "$GATEWAY 9000" "198.51.100.1 2222" "203.0.113.66 443"; do
         # shellcheck disable=SC2086 # two words
-        run network_of "$1" "$PROBE" tcp $target --timeout-ms 300
+        run network_of "$1" "$PROBE" tcp $target --timeout-ms 3000
         [[ $status -eq 1 && $output == *ECONNREFUSED* || $output == *EHOSTUNREACH* ]] || fail "$target: $output"
     done
 }
@@ -149,6 +150,48 @@ squid_starts()
         # shellcheck disable=SC2086 # two words
         nft delete table $table 2>/dev/null || true
     done
+}
+
+firewalld_up()
+{
+    mkdir -p /run/dbus
+    dbus-daemon --system --fork --print-pid 3>&- >"$WORK/dbus.pid"
+    firewalld --nofork --nopid --log-file "$WORK/firewalld.log" </dev/null >/dev/null 2>&1 3>&- &
+    echo $! >"$WORK/firewalld.pid"
+    disown
+    eventually firewall-cmd --state
+}
+
+firewalld_down()
+{
+    local name pid
+    for name in firewalld dbus; do
+        [[ -e $WORK/$name.pid ]] || continue
+        pid=$(<"$WORK/$name.pid")
+        kill "$pid"
+        eventually internet_gone "$pid"
+        rm "$WORK/$name.pid"
+    done
+    nft delete table inet firewalld 2>/dev/null || true
+}
+
+@test "firewalld, firewall-cmd --reload and --complete-reload: members are as confined, and ours is left alone" {
+    firewalld_up
+    # It is in force: it lets nobody in whom it was not told of.
+    run network_of agent "$PROBE" tcp "$PROXY" 3128 --timeout-ms 500
+    [ "$status" -eq 1 ]
+    confined agent
+    nothing_wrong
+    # As `sallyport check` advises.
+    firewall-cmd --quiet --permanent --zone=trusted --add-interface="$UPLINK"
+    firewall-cmd --quiet --reload
+    works agent
+    nothing_wrong
+    firewall-cmd --quiet --complete-reload
+    works agent
+    nothing_wrong
+    firewalld_down
+    works agent
 }
 
 @test "/run/sallyport deleted: nobody notices, and it is made again" {
