@@ -294,8 +294,8 @@ static void prepare_down(const struct scenario *scenario)
 static const char *judge_down(const struct scenario *scenario, const struct fault *fault,
                               const struct outcome *outcome)
 {
-    (void)fault;
-    if (!succeeded(outcome) && !network(scenario, "down"))
+    /* What the kernel says is not there is not expected to go before the next down. */
+    if ((!succeeded(outcome) || fault->error == ENOENT) && !network(scenario, "down"))
         return "the next down fails";
     if (!scene_settles(rest))
         return "it is down, and something is left";
