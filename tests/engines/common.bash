@@ -37,10 +37,10 @@ fail()
     return 1
 }
 
-# eventually COMMAND...: within 10 s; what the kernel or another process does in its own time.
+# eventually COMMAND...: within 30 s; what the kernel or another process does in its own time, on a busy machine as well.
 eventually()
 {
-    internet_poll 10 "$@"
+    internet_poll 30 "$@"
 }
 
 # refused COMMAND...: the command must fail and print exactly one line about it, which `$output` then has.

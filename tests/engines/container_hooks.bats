@@ -73,7 +73,7 @@ sealed_by()
     bundle admin agent /bin/echo started
     capability admin CAP_NET_ADMIN
     refused_start admin "CAP_NET_ADMIN"
-    no_hub_links
+    eventually no_hub_links
 }
 
 @test "sallyport bundle takes CAP_NET_ADMIN and CAP_NET_RAW out of every set" {

@@ -129,10 +129,10 @@ teardown()
 @test "run --rm and rm --force leave nothing" {
     rules=$(podman_traces)
     box --network named "$IMAGE" true
-    no_hub_links
+    eventually no_hub_links
     keep agent --network named
     podman_rm agent
-    no_hub_links
+    eventually no_hub_links
     [[ $(podman_traces) == "$rules" ]] || fail "was: $rules is: $(podman_traces)"
 }
 

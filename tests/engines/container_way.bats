@@ -65,13 +65,17 @@ refused_at_once()
 # member_is_refused_at_once ID PROBE-COMMAND...
 member_is_refused_at_once()
 {
-    local id=$1
+    local id=$1 attempt
     shift
-    run inside "$id" /probe "$@"
-    [ "$status" -eq 1 ] || fail "reached: $*: $output"
-    says result=failed
-    [[ $output != *ETIMEDOUT* ]] || fail "hangs: $*: $output"
-    (($(milliseconds) < 50)) || fail "slow: $*: $output"
+    for attempt in {1..5}; do
+        run inside "$id" /probe "$@"
+        [ "$status" -eq 1 ] || fail "reached: $*: $output"
+        says result=failed
+        [[ $output != *ETIMEDOUT* ]] || fail "hangs: $*: $output"
+        # On a busy machine a process may wait that long for its turn, but not each time.
+        (($(milliseconds) >= 50)) || return 0
+    done
+    fail "slow: $*: $output"
 }
 
 @test "everything else fails, each TCP connect within 50 ms" {

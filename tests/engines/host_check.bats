@@ -269,6 +269,7 @@ PYTHON
         pgrep -x dockerd >/run/docker.pid
         run --separate-stderr "$SALLYPORT" check --json
         kill -KILL "$(</run/docker.pid)"
+        eventually internet_gone "$(</run/docker.pid)" # or the next one is not the only one of its name
         rm /run/docker.pid
         [[ $(line dockerd level) == "" && $output != *theirs* ]] || fail "$who: $output"
     done
@@ -379,6 +380,7 @@ while True:
         pgrep -x squid >"/run/sallyport-squid-$NETWORK.pid"
         check failed "squid of"
         kill -KILL "$(<"/run/sallyport-squid-$NETWORK.pid")"
+        eventually internet_gone "$(<"/run/sallyport-squid-$NETWORK.pid")"
         rm "/run/sallyport-squid-$NETWORK.pid" "$PROGRAMS/squid"
         [[ $(line "squid of" text) == "none runs"* ]] || fail "$who: $output"
     done
