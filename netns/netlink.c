@@ -323,14 +323,14 @@ static int take_acknowledgements(struct answers *answers, struct datagram *datag
 {
     const struct nlmsghdr *header = NULL;
 
-    while (answers->expected > 0 && (header = next_message(datagram)) != NULL) {
+    while ((header = next_message(datagram)) != NULL) {
         size_t index = header->nlmsg_seq - answers->base;
         struct error ignored;
         int result = 0;
 
         if (!error_is_whole(header) || index >= answers->batch->count)
             continue;
-        if (nlmsg_hdr(answers->batch->messages[index])->nlmsg_flags & NLM_F_ACK)
+        if (answers->expected > 0 && nlmsg_hdr(answers->batch->messages[index])->nlmsg_flags & NLM_F_ACK)
             answers->expected--;
         result = take_error(answers->batch->what[index], header, answers->first == 0 ? err : &ignored);
         if (result < 0 && answers->first == 0) {
@@ -349,13 +349,15 @@ int netlink_send(struct netlink *netlink, struct netlink_batch *batch, size_t *r
     if (result < 0)
         return result;
     netlink->sequence += (uint32_t)batch->count;
-    while (answers.expected > 0 && result == 0) {
+    /* The kernel has answered before sendmsg(2) returns, and refuses also what nobody wanted acknowledged: so
+     * until there is no more. */
+    while (result == 0) {
         struct error unread;
         ssize_t n = receive(netlink, MSG_DONTWAIT, &unread);
         struct datagram datagram = {netlink->buffer, n > 0 ? (size_t)n : 0};
 
-        if (n < 0 && answers.first < 0)
-            break; /* the refusal tells more than the answers that will not come */
+        if (n < 0 && (answers.first < 0 || (n == -EAGAIN && answers.expected == 0)))
+            break; /* all is said; or a refusal tells more than the answers that will not come */
         if (n < 0) {
             *err = unread;
             return (int)n;

@@ -16,6 +16,12 @@ faults()
     [[ $(grep -c ' 0 wrong$' <<<"$output") -eq 13 && ${#lines[@]} -eq 13 ]]
 }
 
+@test "a netlink request that the kernel refuses, also within a transaction: the same" {
+    run faults --only requests --every 5 attach up
+    echo "$output"
+    [[ $status -eq 0 && $(grep -c ' 0 wrong$' <<<"$output") -eq 2 && ${#lines[@]} -eq 2 ]]
+}
+
 @test "it would be seen if a program said that it had sealed and had not" {
     run faults --every 60 --pretend success attach
     echo "$output"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * faults [--every K] [--at CALL] [SCENARIO...]: every system call of our programs fails once, by every error
- * that it can give, and every one is the last before SIGKILL. After each the container is sealed or was not
- * started, nothing is left, and the next start works.
+ * faults [--every K] [--at N] [--only requests] [SCENARIO...]: every system call of our programs fails once,
+ * by every error that it can give, and every one is the last before SIGKILL; and the kernel refuses every
+ * request that they send over netlink. After each the container is sealed or was not started, nothing is
+ * left, and the next start works.
  *
- * With --every K only every K-th point is played, a point being a call and an error. Run it by
+ * With --every K only every K-th point is played, a point being a call and an error, or a request. Run it by
  * tests/faults/run. */
 #include "base/cleanup.h"
 #include "tests/faults/scenarios.h"
@@ -28,15 +29,19 @@ static int calls[INJECT_CALLS_MAX];
 
 static struct {
     unsigned every;
-    unsigned at; /* 0: at every call */
+    unsigned at; /* 0: at every call and request */
+    bool only_requests;
     enum pretence pretence;
 } options = {.every = 1};
 
 static void tell(const struct scenario *scenario, const struct fault *fault, const struct outcome *outcome,
                  const char *wrong)
 {
-    printf("    WRONG %s: call %u, %s, %s: %s\n", scenario->name, fault->at, inject_name(outcome->call),
-           fault->error == INJECT_KILL ? "SIGKILL" : strerrorname_np(fault->error), wrong);
+    if (fault->error == INJECT_REFUSE)
+        printf("    WRONG %s: request %u, refused: %s\n", scenario->name, fault->at, wrong);
+    else
+        printf("    WRONG %s: call %u, %s, %s: %s\n", scenario->name, fault->at, inject_name(outcome->call),
+               fault->error == INJECT_KILL ? "SIGKILL" : strerrorname_np(fault->error), wrong);
     if (outcome->errors[0] != '\0')
         printf("      it said: %s", outcome->errors);
     fflush(stdout);
@@ -78,7 +83,7 @@ static unsigned play_all(const struct scenario *scenario)
         scene_die("%s without a fault: %s: %s", scenario->name, wrong != NULL ? wrong : "failed",
                   clean.errors);
     scenario_pretence = options.pretence;
-    for (unsigned at = 1; at <= clean.calls; at++) {
+    for (unsigned at = 1; !options.only_requests && at <= clean.calls; at++) {
         const int *errors = inject_errors(calls[at - 1]);
 
         for (; *errors != 0; errors++)
@@ -87,11 +92,15 @@ static unsigned play_all(const struct scenario *scenario)
         if (is_wanted(at, point++))
             play(scenario, &(struct fault){at, INJECT_KILL}, &count);
     }
+    for (unsigned at = 1; at <= clean.requests; at++)
+        if (is_wanted(at, point++))
+            play(scenario, &(struct fault){at, INJECT_REFUSE}, &count);
     scenario_pretence = PRETEND_NOTHING;
     scenario_end(scenario);
-    printf("    %-16s %5u calls, %5u points of %5u: %5u went on, %5u refused, %5u killed, %u wrong\n",
-           scenario->name, clean.calls, count.points, point, count.sealed, count.failed, count.killed,
-           count.wrong);
+    printf("    %-16s %5u calls, %3u requests, %5u points of %5u: %5u went on, %5u refused, %5u killed, %u "
+           "wrong\n",
+           scenario->name, clean.calls, clean.requests, count.points, point, count.sealed, count.failed,
+           count.killed, count.wrong);
     fflush(stdout);
     return count.wrong;
 }
@@ -129,12 +138,15 @@ static int take_options(int argc, char **argv)
             options.every = (unsigned)strtoul(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--at") == 0)
             options.at = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--only") == 0 && strcmp(argv[i + 1], "requests") == 0)
+            options.only_requests = true;
         else if (strcmp(argv[i], "--pretend") == 0)
             options.pretence = strcmp(argv[i + 1], "success") == 0 ? PRETEND_SUCCESS : PRETEND_LEFTOVER;
         else
             break;
     if (options.every == 0 || (i < argc && argv[i][0] == '-'))
-        scene_die("usage: faults [--every K] [--at CALL] [--pretend success|leftover] [SCENARIO...]");
+        scene_die("usage: faults [--every K] [--at N] [--only requests] [--pretend success|leftover] "
+                  "[SCENARIO...]");
     return i;
 }
 

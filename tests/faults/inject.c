@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,8 +13,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,15 +68,73 @@ static bool is_program(const struct tracer *tracer, pid_t pid)
     return stat(path, &st) == 0 && st.st_dev == tracer->device && st.st_ino == tracer->inode;
 }
 
+/* Copies from the process's memory. */
+static void peek(pid_t pid, const void *address, void *to, size_t size)
+{
+    struct iovec here = {to, size};
+    struct iovec there = {(void *)(uintptr_t)address, size};
+
+    if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)size)
+        die("read a message");
+}
+
+/* A type that no kernel knows: it refuses the message, and the whole transaction if it is part of one. */
+static void make_unknown(pid_t pid, struct nlmsghdr *header, char *address)
+{
+    struct iovec here = {header, sizeof(*header)};
+    struct iovec there = {address, sizeof(*header)};
+
+    header->nlmsg_type = UINT16_MAX;
+    if (process_vm_writev(pid, &here, 1, &there, 1, 0) != (ssize_t)sizeof(*header))
+        die("change a message");
+}
+
+static void count_in(struct tracer *tracer, pid_t pid, struct iovec part)
+{
+    struct outcome *outcome = &tracer->shared->outcome;
+    struct nlmsghdr header = {0};
+
+    for (size_t at = 0; at + sizeof(header) <= part.iov_len; at += NLMSG_ALIGN(header.nlmsg_len)) {
+        char *address = (char *)part.iov_base + at;
+
+        peek(pid, address, &header, sizeof(header));
+        if (header.nlmsg_len < sizeof(header))
+            break;
+        outcome->requests++;
+        if (tracer->fault->error != INJECT_REFUSE || tracer->fault->at != outcome->requests)
+            continue;
+        outcome->hit = true;
+        outcome->call = SYS_sendmsg;
+        make_unknown(pid, &header, address);
+    }
+}
+
+static void count_requests(struct tracer *tracer, pid_t pid, const void *message)
+{
+    struct msghdr header;
+    struct iovec part;
+    sa_family_t family = AF_UNSPEC;
+
+    peek(pid, message, &header, sizeof(header));
+    if (header.msg_namelen == sizeof(struct sockaddr_nl))
+        peek(pid, header.msg_name, &family, sizeof(family));
+    for (size_t i = 0; family == AF_NETLINK && i < header.msg_iovlen; i++) {
+        peek(pid, header.msg_iov + i, &part, sizeof(part));
+        count_in(tracer, pid, part);
+    }
+}
+
 /* At the entry of a call. */
-static void enter_call(struct tracer *tracer, pid_t pid, int call)
+static void enter_call(struct tracer *tracer, pid_t pid, int call, const uint64_t *arguments)
 {
     struct outcome *outcome = &tracer->shared->outcome;
 
     if (outcome->calls < INJECT_CALLS_MAX)
         tracer->shared->calls[outcome->calls] = call;
     outcome->calls++;
-    if (tracer->fault->at != outcome->calls)
+    if (call == SYS_sendmsg)
+        count_requests(tracer, pid, (const void *)(uintptr_t)arguments[1]);
+    if (tracer->fault->error == INJECT_REFUSE || tracer->fault->at != outcome->calls)
         return;
     outcome->hit = true;
     outcome->call = call;
@@ -108,7 +169,7 @@ static void at_call(struct tracer *tracer, pid_t pid)
     if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0)
         return; /* killed meanwhile */
     if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
-        enter_call(tracer, pid, (int)info.entry.nr);
+        enter_call(tracer, pid, (int)info.entry.nr, info.entry.args);
     else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
         leave_call(tracer, pid);
 }

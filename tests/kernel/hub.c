@@ -59,7 +59,7 @@ static void set_up(void)
     routes_before = world_lines(-1, "ip route show table all");
 }
 
-TestSuite(hub, .init = set_up, .timeout = 60);
+TestSuite(hub, .init = set_up, .timeout = 300);
 
 /* What the host has before there is a network, and must have again. */
 static void expect_clean_host(void)

@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-TestSuite(inject, .timeout = 60);
+TestSuite(inject, .timeout = 300);
 
 static const struct seccomp_options plain;
 

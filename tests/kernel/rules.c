@@ -65,7 +65,7 @@ static void setup(void)
     load(hermes);
 }
 
-TestSuite(rules, .init = setup, .timeout = 60);
+TestSuite(rules, .init = setup, .timeout = 300);
 
 static void install_hub(void)
 {
@@ -108,16 +108,21 @@ static void expect_open(enum place place, const char *source, uint16_t source_po
     cr_assert_eq(attempt.error, 0, "place %d to %s:%u: %s", place, address, port, strerror(attempt.error));
 }
 
-/* Refused at once, with the error of a reset. */
+/* Refused at once, with the error of a reset. On a busy machine this process may wait longer for its turn,
+ * but not each time. */
 static void expect_refused(enum place place, const char *source, uint16_t source_port, const char *address,
                            uint16_t port)
 {
-    struct attempt attempt = topology_connect_from(place, source, source_port, address, port);
+    double fastest = PATIENCE;
 
-    cr_assert_eq(attempt.error, ECONNREFUSED, "place %d to %s:%u: %s", place, address, port,
-                 strerror(attempt.error));
-    cr_assert_lt(attempt.milliseconds, REFUSED_WITHIN, "place %d to %s:%u: %f ms", place, address, port,
-                 attempt.milliseconds);
+    for (int i = 0; i < 5 && fastest >= REFUSED_WITHIN; i++) {
+        struct attempt attempt = topology_connect_from(place, source, source_port, address, port);
+
+        cr_assert_eq(attempt.error, ECONNREFUSED, "place %d to %s:%u: %s", place, address, port,
+                     strerror(attempt.error));
+        fastest = attempt.milliseconds < fastest ? attempt.milliseconds : fastest;
+    }
+    cr_assert_lt(fastest, REFUSED_WITHIN, "place %d to %s:%u: %f ms", place, address, port, fastest);
 }
 
 static void expect_silence(enum place place, const char *source, uint16_t source_port, const char *address,
@@ -695,7 +700,7 @@ static void expect_resolver(bool reachable)
     struct attempt datagram = topology_send_udp(AGENT, "127.0.0.11", 53);
 
     cr_assert_eq(datagram.error == 0, reachable, "%s", strerror(datagram.error));
-    cr_assert_lt(datagram.milliseconds, REFUSED_WITHIN);
+    cr_assert_lt(datagram.milliseconds, PATIENCE);
     cr_assert_eq(topology_readable(udp), reachable);
     if (reachable) {
         expect_open(AGENT, "", 0, "127.0.0.11", 53);
@@ -780,7 +785,7 @@ static void expect_later_link(bool usable)
     struct attempt datagram = topology_send_udp(AGENT, "203.0.113.2", 53);
 
     cr_assert_eq(datagram.error == 0, usable, "%s", strerror(datagram.error));
-    cr_assert_lt(datagram.milliseconds, REFUSED_WITHIN);
+    cr_assert_lt(datagram.milliseconds, PATIENCE);
     cr_assert_eq(topology_readable(resolver), usable);
     if (usable) {
         expect_open(AGENT, "", 0, "203.0.113.2", 443);
@@ -800,7 +805,7 @@ static void expect_own_link(bool guarded)
     struct attempt datagram = topology_send_udp(AGENT, GATEWAY_ADDRESS, 53);
 
     cr_assert_eq(datagram.error != 0, guarded, "%s", strerror(datagram.error));
-    cr_assert_lt(datagram.milliseconds, REFUSED_WITHIN);
+    cr_assert_lt(datagram.milliseconds, PATIENCE);
     cr_assert_neq(topology_captured(capture, AGENT_ADDRESS, GATEWAY_ADDRESS), guarded);
     topology_connect(OUTSIDE, GATEWAY_ADDRESS, 8642);
     cr_assert_neq(topology_captured(capture, "203.0.113.2", GATEWAY_ADDRESS), guarded);

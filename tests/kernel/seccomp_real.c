@@ -26,7 +26,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-TestSuite(seccomp_real, .timeout = 60);
+TestSuite(seccomp_real, .timeout = 300);
 
 enum {
     OPENED = 0, /* what a child found, as its exit status: 0, an errno, or: */

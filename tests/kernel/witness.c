@@ -51,7 +51,7 @@ static void setup(void)
         (struct witness_view){.subnet = {0x0ad10000, 0x0ad100ff}, .link = agent_link, .address = 0x0ad10040};
 }
 
-TestSuite(witness, .init = setup, .timeout = 60);
+TestSuite(witness, .init = setup, .timeout = 300);
 
 static int open_witness(void)
 {

@@ -615,6 +615,24 @@ Test(answers, acknowledgements)
     expect_sent(-EEXIST, 0, "name link: File exists");
 }
 
+/* As of the end of a transaction: it is refused behind the acknowledgement of its last rule, and all of it.
+ */
+Test(answers, refusal_behind_the_last_acknowledgement)
+{
+    begin_conversation();
+    put(make_error(0, 0, NLM_F_CAPPED));
+    put(make_error(1, 0, NLM_F_CAPPED));
+    put(make_error(1, -EINVAL, NLM_F_CAPPED));
+    expect_sent(-EINVAL, 1, "set lo up: Invalid argument");
+    begin_conversation();
+    put(make_error(0, 0, NLM_F_CAPPED));
+    put(make_error(1, 0, NLM_F_CAPPED));
+    close_datagram();
+    open_datagram();
+    put(make_error(1, -EINVAL, NLM_F_CAPPED));
+    expect_sent(-EINVAL, 1, "set lo up: Invalid argument");
+}
+
 Test(answers, acknowledgements_that_do_not_come)
 {
     begin_conversation();
