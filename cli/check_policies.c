@@ -58,7 +58,9 @@ static bool check_up(struct checks *checks, const struct policy *policy)
     findings = (struct findings){0};
     result = hub < 0 ? hub : look(policy, hub, &findings, &err);
     for (size_t i = 0; i < findings.count; i++)
-        check_add(checks, CHECK_FAILED, what, findings.list[i].text);
+        check_add(checks,
+                  strcmp(findings.list[i].kind, FINDING_UPLINK_SYSCTL) == 0 ? CHECK_NOTE : CHECK_FAILED, what,
+                  findings.list[i].text);
     if (result < 0)
         check_add(checks, CHECK_FAILED, what, err.text);
     else if (findings.count == 0)

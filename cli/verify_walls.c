@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -31,6 +32,15 @@ static int look_at_hub(const struct policy *policy, int hub, struct findings *fi
     return result < 0 ? result : hub_foreign(hub, policy->network, policy, findings, err);
 }
 
+/* The first that means something, or NULL. */
+static const struct finding *first_of(const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        if (strcmp(findings->list[i].kind, FINDING_UPLINK_SYSCTL) != 0)
+            return &findings->list[i];
+    return NULL;
+}
+
 /* Other containers start and end meanwhile, and one that is half made or half gone looks like a difference:
  * what is one stays. */
 static int look(const struct policy *policy, int hub, int own, struct findings *findings, struct error *err)
@@ -38,7 +48,7 @@ static int look(const struct policy *policy, int hub, int own, struct findings *
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000L * 1000};
     int result = 0;
 
-    for (int i = 0; i < LOOKS && result == 0 && (i == 0 || findings->count > 0); i++) {
+    for (int i = 0; i < LOOKS && result == 0 && (i == 0 || first_of(findings) != NULL); i++) {
         if (i > 0)
             nanosleep(&pause, NULL);
         *findings = (struct findings){0};
@@ -58,17 +68,19 @@ int verify_walls_add(const struct policy *policy, int hub, int own, struct verif
                                      .tried = "control: hub and uplink are what Sallyport makes",
                                      .expect = VERIFY_OPEN,
                                      .saw = VERIFY_OPEN,
-                                     .detail = "no rule, link, route or setting differs"};
+                                     .detail = "no rule, link or route differs"};
     int64_t begun = clock_milliseconds();
+    const struct finding *first = NULL;
     int result = look(policy, hub, own, &findings, err);
 
     if (result < 0)
         return result;
     attempt.milliseconds = (double)(clock_milliseconds() - begun);
-    if (findings.count > 0) {
+    first = first_of(&findings);
+    if (first != NULL) {
         attempt.saw = VERIFY_CLOSED;
         snprintf(attempt.detail, sizeof(attempt.detail), "%s (%zu in all; `sallyport network show %s`)",
-                 findings.list[0].text, findings.count + findings.left_out, policy->network);
+                 first->text, findings.count + findings.left_out, policy->network);
     }
     return verify_lines_add(lines, &attempt, err);
 }

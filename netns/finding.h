@@ -12,6 +12,10 @@ enum {
     FINDINGS_MAX = 48, /* more are only counted: nobody reads on, and who makes them decides how many */
 };
 
+/* A setting of the host's end of an uplink. It stands behind rules and routes, which hold without it; and who
+ * turns forwarding on, as Docker's daemon does, turns it on for every link. */
+#define FINDING_UPLINK_SYSCTL "uplink-sysctl"
+
 struct finding {
     const char *kind; /* a word for programs, static: "policy-changed" */
     char text[FINDING_TEXT_SIZE];

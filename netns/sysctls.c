@@ -50,7 +50,7 @@ static const struct {
     const char *kind;  /* of findings */
 } lists[] = {
     [SYSCTLS_HUB] = {hub, array_size(hub), "in the hub", "hub-sysctl"},
-    [SYSCTLS_UPLINK] = {uplink, array_size(uplink), "on the host", "uplink-sysctl"},
+    [SYSCTLS_UPLINK] = {uplink, array_size(uplink), "on the host", FINDING_UPLINK_SYSCTL},
 };
 
 static bool is_there(const struct sysctl *setting)

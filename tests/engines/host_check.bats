@@ -216,6 +216,9 @@ PYTHON
 
 @test "networks: one that is up but not as its policy says" {
     network_up
+    sysctl -qw net.ipv4.ip_forward=1 # of every link, as Docker's daemon does it
+    advised note "network $NETWORK"
+    sysctl -qw net.ipv4.ip_forward=0
     ip rule del iif lo to "$SUBNET"
     advised failed "network $NETWORK"
     nft delete table inet "sallyport-$NETWORK"
