@@ -9,7 +9,7 @@
 #                                      (--installed), or the benchmark fails
 #   goal METRIC PEER OTHER OPERATOR LIMIT [OVER]    of the ratio PEER / OTHER; with OVER, of what each adds to it
 #   note TEXT                          a line for the report
-#   rounds FUNCTION                    calls it ROUNDS times, and once before that uncounted
+#   rounds FUNCTION                    calls it ROUNDS times; if there are several, once before that uncounted
 #   turns                              the PEERS, each round in another order
 #   record METRIC PEER VALUE           a sample
 #   timed METRIC PEER COMMAND...       how many microseconds the command takes, from exec to exit, and as METRIC-work how
@@ -77,7 +77,7 @@ note()
 
 rounds()
 {
-    for ((ROUND = 0; ROUND <= ROUNDS; ROUND++)); do
+    for ((ROUND = ROUNDS > 1 ? 0 : 1; ROUND <= ROUNDS; ROUND++)); do
         "$1"
     done
 }

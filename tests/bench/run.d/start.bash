@@ -15,14 +15,14 @@ suite_up()
         metric "$engine" us "$engine run" none
         [[ $engine != @(runc|crun) ]] || metric "$engine-work" us "Of it, a processor's work" none
     done
-    goal crun sealed none "<=" 1.15
-    goal crun-work sealed none "<=" 1.15
     peer none "no network"
     peer filter "no network, Sallyport's filter without its hooks"
     peer bridge "the engine's bridge"
     peer sealed "Sallyport"
     peer runtime "Sallyport, by sallyport-runtime"
     peer sealed-bridge "Sallyport, the engine's bridge taken away again"
+    goal crun sealed none "<=" 1.15
+    goal crun-work sealed none "<=" 1.15
     goal docker sealed bridge "<" 1 none
     goal podman sealed bridge "<" 1 none
 
