@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # One network with more and more live sandboxes: what the next one costs, and every question about them. Beside it, taking
-# turns, attaches to another network on the same kernel that has few.
+# turns, attaches to another network on the same kernel that has few. At each number the last ROUNDS are measured; with fewer,
+# the first ROUNDS.
 
 SUITE_TITLE="Scale: many live sandboxes on one network"
 SUITE_ROUNDS=20
@@ -15,26 +16,26 @@ ALONE=200 # sandboxes to weigh without Sallyport
 
 suite_up()
 {
-    metric attach ms "Attach, by live sandboxes" few
-    metric attach-work ms "Of it, a processor's work" few
-    metric quiet ms "Attach to another network meanwhile" few
-    metric quiet-work ms "Of it, a processor's work" few
-    metric at-once ms "The last of $AT_ONCE attaches at once" few
-    metric at-once-quiet ms "The same on the other network meanwhile" few
+    local sizes verb size few last
+    read -ra sizes <<<"$LIVE"
+    few=${sizes[0]} last=${sizes[-1]}
+    metric attach ms "Attach, by live sandboxes" "$few"
+    metric attach-work ms "Of it, a processor's work" "$few"
+    metric quiet ms "Attach to another network meanwhile" "$few"
+    metric quiet-work ms "Of it, a processor's work" "$few"
+    metric at-once ms "The last of $AT_ONCE attaches at once" "$few"
+    metric at-once-quiet ms "The same on the other network meanwhile" "$few"
     metric memory KiB "Kernel memory of a sandbox"
-    local verb
+    for size in "${sizes[@]}"; do
+        peer "$size" "$((size > ROUNDS ? size : ROUNDS)) live"
+    done
+    goal attach "$last" "$few" "<=" 1.2
+    goal attach-work "$last" "$few" "<=" 1.2
     for verb in "${!QUESTIONS[@]}"; do
-        metric "$verb" us "sallyport${QUESTIONS[$verb]}" few
-        metric "$verb-work" us "Of it, a processor's work" few
+        metric "$verb" us "sallyport${QUESTIONS[$verb]}" "$few"
+        metric "$verb-work" us "Of it, a processor's work" "$few"
+        ((${#sizes[@]} < 3)) || goal "$verb-work" "$last" "${sizes[1]}" "<=" $((last / sizes[1]))
     done
-    local size
-    for size in $LIVE; do
-        peer "$size" "$size live"
-    done
-    BASE=${PEERS[0]}
-    sed -i "s/\"base\":\"few\"/\"base\":\"$BASE\"/" "$WORK/outline"
-    goal attach "${PEERS[-1]}" "$BASE" "<=" 1.2
-    goal attach-work "${PEERS[-1]}" "$BASE" "<=" 1.2
 
     rootfs_make
     bench_network_up
@@ -46,6 +47,7 @@ suite_up()
     bundle "$QUIET" agent true
     configure "$QUIET" --arg network "$QUIET" '.annotations["io.sallyport.network"] = $network'
     seal "$QUIET"
+    witness server "" "$TRAFFIC" serve 3128
 }
 
 # live_start NAME BUNDLE NETWORK [PROGRAM [AT-ONCE]]: where sandboxes live. Descriptors LIVE_IN[NAME], LIVE_OUT[NAME].
@@ -119,7 +121,6 @@ suite_measure()
     before=$(kernel_memory)
     live_start full live "$NETWORK"
     for size in $LIVE; do
-        # The last ROUNDS of them are measured; of the first, there are none before.
         if ((size - ROUNDS > live)); then
             live_add full $((size - ROUNDS - live))
             live=$((size - ROUNDS))
@@ -139,6 +140,8 @@ suite_measure()
         scale_at_once "$size" "$QUIET" at-once-quiet
     done
     members "$live" || die "the hub has not one link for each of $live"
+    SANDBOX=$(pgrep -n -P "${LIVE_PID[full]}")
+    answered "the last sandbox" in_sandbox "$TRAFFIC" ask "$PROXY" 3128 1
     live_end full
     live_end quiet
 }
