@@ -54,17 +54,20 @@ static uint32_t load(const struct seccomp_data *data, uint32_t offset)
     return word;
 }
 
-uint32_t cbpf_run(const struct sock_fprog *program, const struct seccomp_data *data)
+/* *ret_looked: whether anything but number and architecture was asked for. */
+static uint32_t run(const struct sock_fprog *program, const struct seccomp_data *data, bool *ret_looked)
 {
     const struct sock_filter *code = program->filter;
     uint32_t accumulator = 0;
 
+    *ret_looked = false;
     for (;; code++) {
         bool condition = false;
 
         switch (code->code) {
         case BPF_LD | BPF_W | BPF_ABS:
             accumulator = load(data, code->k);
+            *ret_looked |= code->k >= offsetof(struct seccomp_data, instruction_pointer);
             continue;
         case BPF_ALU | BPF_AND | BPF_K:
             accumulator &= code->k;
@@ -91,4 +94,19 @@ uint32_t cbpf_run(const struct sock_fprog *program, const struct seccomp_data *d
         }
         code += condition ? code->jt : code->jf;
     }
+}
+
+uint32_t cbpf_run(const struct sock_fprog *program, const struct seccomp_data *data)
+{
+    bool looked = false;
+
+    return run(program, data, &looked);
+}
+
+bool cbpf_always_allows(const struct sock_fprog *program, uint32_t arch, int number)
+{
+    const struct seccomp_data call = {.nr = number, .arch = arch};
+    bool looked = false;
+
+    return run(program, &call, &looked) == SECCOMP_RET_ALLOW && !looked;
 }
