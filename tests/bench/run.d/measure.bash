@@ -54,7 +54,7 @@ metric()
 
 peer()
 {
-    if [[ -n ${3-} ]] && ! type -P "$3" >/dev/null; then
+    if [[ -n ${3-} && ! -x $(type -P "$3") ]]; then
         [[ -n $INSTALLED ]] || die "$1: $3 is missing; see packaging/dependencies"
         note "not installed here: $2 (${3##*/})"
         return 0
