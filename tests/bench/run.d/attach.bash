@@ -116,7 +116,8 @@ attach_netavark()
         network_info: {bench: {name: "bench", id: $id, driver: "bridge", network_interface: "spt-netavark",
             subnets: [{subnet: "10.213.0.0/16", gateway: "10.213.0.1"}], ipv6_enabled: false, internal: false,
             dns_enabled: false, ipam_options: {driver: "host-local"}}}}' >"$WORK/netavark"
-    timed attach netavark "$NETAVARK" --config /run/netavark setup "/proc/$SANDBOX/ns/net" <"$WORK/netavark" >"$WORK/netavark.said"
+    timed attach netavark "$NETAVARK" --config /run/netavark setup "/proc/$SANDBOX/ns/net" \
+        <"$WORK/netavark" >"$WORK/netavark.said"
     answered netavark in_sandbox "$TRAFFIC" ask 10.213.0.1 3128 1
 }
 

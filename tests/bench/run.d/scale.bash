@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # One network with more and more live sandboxes: what the next one costs, and every question about them. Beside it, taking
-# turns, attaches to another network on the same kernel that has few. At each number the last ROUNDS are measured; with fewer,
-# the first ROUNDS.
+# turns, attaches to another network on the same kernel that has few. At each number the last ROUNDS are measured; with
+# fewer, the first ROUNDS.
 
 SUITE_TITLE="Scale: many live sandboxes on one network"
 SUITE_ROUNDS=20

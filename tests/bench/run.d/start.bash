@@ -61,7 +61,8 @@ suite_measure()
 start_round()
 {
     local turn
-    for turn in $(shuf --echo -- {runc,crun}/{none,filter,sealed,runtime} {docker,podman}/{none,bridge,sealed,sealed-bridge}); do
+    for turn in $(shuf --echo -- {runc,crun}/{none,filter,sealed,runtime} \
+        {docker,podman}/{none,bridge,sealed,sealed-bridge}); do
         "start_${turn%/*}" "${turn#*/}" </dev/null >/dev/null
     done
 }
