@@ -36,12 +36,12 @@ static void identity(const struct policy *policy, char text[LINK_ALIAS_SIZE])
 }
 
 /* Before it has a link. */
-static int set_sysctls(struct error *err)
+static int set_sysctls(const struct sysctls_directories *directories, struct error *err)
 {
-    int result = sysctls_set(SYSCTLS_HUB, "all", err);
+    int result = sysctls_set(directories, SYSCTLS_HUB, "all", err);
 
     if (result == 0)
-        result = sysctls_set(SYSCTLS_HUB, "default", err);
+        result = sysctls_set(directories, SYSCTLS_HUB, "default", err);
     /* Refusals are errors that reach the agent at once: none is held back by the rate limit of ICMP. */
     return result == 0 ? namespace_sysctl("net/ipv4/icmp_ratemask", "0", err) : result;
 }
@@ -91,6 +91,7 @@ static int build_hub(void *data, struct error *err)
 {
     const struct build *build = data;
     const struct policy *policy = build->policy;
+    cleanup_sysctls struct sysctls_directories directories = {-1, -1};
     cleanup_close int hub = -1;
     struct error undo;
     int result = 0;
@@ -100,7 +101,9 @@ static int build_hub(void *data, struct error *err)
     hub = namespace_open_own(err);
     if (hub < 0)
         return hub;
-    result = set_sysctls(err);
+    result = sysctls_open(&directories, err);
+    if (result == 0)
+        result = set_sysctls(&directories, err);
     if (result == 0)
         result = prepare_loopback(policy, err);
     if (result == 0)
@@ -309,10 +312,13 @@ static int check_members(const struct policy *policy, struct netlink *netlink, s
 /* Somebody may have changed them since. In the hub; a link may be gone by now, with what was to be set. */
 static int set_sysctls_again(const struct hub_member *members, size_t count, struct error *err)
 {
-    int result = set_sysctls(err);
+    cleanup_sysctls struct sysctls_directories directories = {-1, -1};
+    int result = sysctls_open(&directories, err);
 
+    if (result == 0)
+        result = set_sysctls(&directories, err);
     for (size_t i = 0; i < count && result == 0; i++) {
-        result = sysctls_set(SYSCTLS_HUB, members[i].link, err);
+        result = sysctls_set(&directories, SYSCTLS_HUB, members[i].link, err);
         if (result == -ENOENT)
             result = 0;
     }

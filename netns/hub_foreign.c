@@ -252,12 +252,15 @@ int hub_foreign(int netns, const char *network, const struct policy *policy, str
 static int look_at_settings(const char *network, const struct hub_member *members, size_t count,
                             struct findings *findings, struct error *err)
 {
-    int result = sysctls_look(SYSCTLS_HUB, "all", network, findings, err);
+    cleanup_sysctls struct sysctls_directories directories = {-1, -1};
+    int result = sysctls_open(&directories, err);
 
     if (result == 0)
-        result = sysctls_look(SYSCTLS_HUB, "default", network, findings, err);
+        result = sysctls_look(&directories, SYSCTLS_HUB, "all", network, findings, err);
+    if (result == 0)
+        result = sysctls_look(&directories, SYSCTLS_HUB, "default", network, findings, err);
     for (size_t i = 0; i < count && result == 0; i++)
-        result = sysctls_look(SYSCTLS_HUB, members[i].link, network, findings, err);
+        result = sysctls_look(&directories, SYSCTLS_HUB, members[i].link, network, findings, err);
     return result;
 }
 

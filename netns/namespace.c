@@ -74,42 +74,18 @@ void namespace_return(int netns)
     child_end_here(&err);
 }
 
-/* Returns a descriptor. `ret_path` is for messages. */
-static int open_sysctl(const char *name, int flags, char ret_path[SYSCTL_PATH_SIZE], struct error *err)
-{
-    int fd = -1;
-
-    snprintf(ret_path, SYSCTL_PATH_SIZE, "/proc/sys/%s", name);
-    fd = open(ret_path, flags | O_CLOEXEC);
-    return fd >= 0 ? fd : error_set(err, errno, "open %s", ret_path);
-}
-
 int namespace_sysctl(const char *name, const char *value, struct error *err)
 {
     char path[SYSCTL_PATH_SIZE];
-    cleanup_close int fd = open_sysctl(name, O_WRONLY, path, err);
+    cleanup_close int fd = -1;
     int result = 0;
 
+    snprintf(path, sizeof(path), "/proc/sys/%s", name);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return fd;
+        return error_set(err, errno, "open %s", path);
     result = file_write_all(fd, value, strlen(value));
     return result < 0 ? error_set(err, -result, "write %s to %s", value, path) : 0;
-}
-
-int namespace_sysctl_read(const char *name, char *ret_value, size_t size, struct error *err)
-{
-    char path[SYSCTL_PATH_SIZE];
-    cleanup_close int fd = open_sysctl(name, O_RDONLY, path, err);
-    ssize_t length = 0;
-
-    if (fd < 0)
-        return fd;
-    length = read(fd, ret_value, size - 1);
-    if (length < 0)
-        return error_set(err, errno, "read %s", path);
-    ret_value[length] = '\0';
-    ret_value[strcspn(ret_value, "\n")] = '\0';
-    return 0;
 }
 
 bool namespace_has_ipv6(void)

@@ -32,8 +32,5 @@ void namespace_return(int netns);
 /* Writes a value below /proc/sys of the namespace that the calling thread is in ("net/ipv4/ip_forward"). */
 int namespace_sysctl(const char *name, const char *value, struct error *err);
 
-/* Reads one, without its newline, into `size` bytes. */
-int namespace_sysctl_read(const char *name, char *ret_value, size_t size, struct error *err);
-
 /* Whether the kernel speaks IPv6: without it there is nothing to switch off. */
 bool namespace_has_ipv6(void);

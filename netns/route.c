@@ -32,7 +32,7 @@ void route_add(struct netlink_batch *batch, uint16_t flags, const struct route *
     struct nl_msg *message = NULL;
 
     if (route->type == RTN_UNICAST && route->gateway == 0)
-        header.rtm_scope = RT_SCOPE_LINK;
+        header.rtm_scope = route->from_loopback ? RT_SCOPE_HOST : RT_SCOPE_LINK;
     if (route->gateway != 0)
         header.rtm_flags = RTNH_F_ONLINK;
     message = netlink_batch_add(batch, RTM_NEWROUTE, flags | NLM_F_CREATE | NLM_F_ACK, &header,

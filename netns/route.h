@@ -21,6 +21,8 @@ struct route {
     uint8_t type;     /* RTN_UNICAST, RTN_UNREACHABLE, ... */
     uint8_t protocol; /* RTPROT_KERNEL, ... */
     uint8_t prefix;
+    bool from_loopback; /* of a link without a gateway: what the host itself sends there has an address of lo
+                         */
     uint32_t table;
     uint32_t metric;
     int index;            /* of the link, 0 for none */

@@ -2,11 +2,11 @@
 #include "netns/sysctls.h"
 
 #include "base/cleanup.h"
-#include "netns/namespace.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 struct sysctl {
@@ -53,44 +53,104 @@ static const struct {
     [SYSCTLS_UPLINK] = {uplink, array_size(uplink), "on the host", FINDING_UPLINK_SYSCTL},
 };
 
-static bool is_there(const struct sysctl *setting)
+enum { NAME_SIZE = 128, VALUE_SIZE = 16 };
+
+int sysctls_open(struct sysctls_directories *ret, struct error *err)
 {
-    return strcmp(setting->family, "ipv6") != 0 || namespace_has_ipv6();
+    ret->ipv4 = open("/proc/sys/net/ipv4/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    ret->ipv6 = open("/proc/sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (ret->ipv4 < 0 || (ret->ipv6 < 0 && errno != ENOENT)) /* a kernel may be without IPv6 */
+        return error_set(err, errno, "open the settings in /proc/sys/net");
+    return 0;
 }
 
-int sysctls_set(enum sysctls list, const char *place, struct error *err)
+void sysctls_close(const struct sysctls_directories *directories)
+{
+    cleanup_close_at(&directories->ipv4);
+    cleanup_close_at(&directories->ipv6);
+}
+
+static int directory_of(const struct sysctls_directories *directories, const struct sysctl *setting)
+{
+    return strcmp(setting->family, "ipv6") == 0 ? directories->ipv6 : directories->ipv4;
+}
+
+static void name_of(const struct sysctl *setting, const char *place, char ret_name[NAME_SIZE])
+{
+    snprintf(ret_name, NAME_SIZE, "net/%s/conf/%s/%s", setting->family, place, setting->key);
+}
+
+/* Opens the setting of the place, and reads it. Returns the descriptor. */
+static int open_setting(int directory, const struct sysctl *setting, const char *place, int flags,
+                        char ret_value[VALUE_SIZE], struct error *err)
+{
+    cleanup_close int fd = -1;
+    char path[NAME_SIZE];
+    char name[NAME_SIZE];
+    ssize_t length = -1;
+
+    snprintf(path, sizeof(path), "%s/%s", place, setting->key);
+    name_of(setting, place, name);
+    fd = openat(directory, path, flags | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(err, errno, "open /proc/sys/%s", name);
+    length = read(fd, ret_value, VALUE_SIZE - 1);
+    if (length < 0)
+        return error_set(err, errno, "read /proc/sys/%s", name);
+    ret_value[length] = '\0';
+    ret_value[strcspn(ret_value, "\n")] = '\0';
+    return take_fd(&fd);
+}
+
+/* Only what differs: to write the value that is there costs the kernel's lock of all links, and on a busy
+ * host a restarted system call. */
+static int set_one(int directory, const struct sysctl *setting, const char *place, struct error *err)
+{
+    char value[VALUE_SIZE];
+    char name[NAME_SIZE];
+    cleanup_close int fd = open_setting(directory, setting, place, O_RDWR, value, err);
+
+    if (fd < 0 || strcmp(value, setting->value) == 0)
+        return fd < 0 ? fd : 0;
+    name_of(setting, place, name);
+    if (pwrite(fd, setting->value, strlen(setting->value), 0) != (ssize_t)strlen(setting->value))
+        return error_set(err, errno, "write %s to /proc/sys/%s", setting->value, name);
+    return 0;
+}
+
+int sysctls_set(const struct sysctls_directories *directories, enum sysctls list, const char *place,
+                struct error *err)
 {
     int result = 0;
 
     for (size_t i = 0; i < lists[list].count && result == 0; i++) {
         const struct sysctl *setting = &lists[list].settings[i];
-        char name[128];
+        int directory = directory_of(directories, setting);
 
-        if (!is_there(setting))
-            continue;
-        snprintf(name, sizeof(name), "net/%s/conf/%s/%s", setting->family, place, setting->key);
-        result = namespace_sysctl(name, setting->value, err);
+        if (directory >= 0)
+            result = set_one(directory, setting, place, err);
     }
     return result;
 }
 
-int sysctls_look(enum sysctls list, const char *place, const char *network, struct findings *findings,
-                 struct error *err)
+int sysctls_look(const struct sysctls_directories *directories, enum sysctls list, const char *place,
+                 const char *network, struct findings *findings, struct error *err)
 {
     for (size_t i = 0; i < lists[list].count; i++) {
         const struct sysctl *setting = &lists[list].settings[i];
-        char name[128];
-        char value[16];
-        int result = 0;
+        int directory = directory_of(directories, setting);
+        char value[VALUE_SIZE];
+        char name[NAME_SIZE];
+        cleanup_close int fd = -1;
 
-        if (!is_there(setting))
+        if (directory < 0)
             continue;
-        snprintf(name, sizeof(name), "net/%s/conf/%s/%s", setting->family, place, setting->key);
-        result = namespace_sysctl_read(name, value, sizeof(value), err);
-        if (result == -ENOENT)
+        fd = open_setting(directory, setting, place, O_RDONLY, value, err);
+        if (fd == -ENOENT)
             continue;
-        if (result < 0)
-            return result;
+        if (fd < 0)
+            return fd;
+        name_of(setting, place, name);
         if (strcmp(value, setting->value) != 0)
             finding_add(findings, lists[list].kind,
                         "%s %s is %s and has to be %s: run `sallyport network reload %s`", name,

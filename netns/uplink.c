@@ -201,10 +201,13 @@ static int create(const struct uplink *uplink, struct error *err)
 
 static int set_sysctls(const struct uplink *uplink, const char *name, struct error *err)
 {
+    cleanup_sysctls struct sysctls_directories directories = {-1, -1};
     int result = namespace_enter(uplink->host_netns, err);
 
     if (result == 0)
-        result = sysctls_set(SYSCTLS_UPLINK, name, err);
+        result = sysctls_open(&directories, err);
+    if (result == 0)
+        result = sysctls_set(&directories, SYSCTLS_UPLINK, name, err);
     namespace_return(uplink->own);
     return result;
 }

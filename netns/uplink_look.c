@@ -76,10 +76,13 @@ static int look_at_rule(const struct policy *policy, struct netlink *host, struc
 static int look_at_sysctls(const struct policy *policy, int host_netns, int own, const char *link,
                            struct findings *findings, struct error *err)
 {
+    cleanup_sysctls struct sysctls_directories directories = {-1, -1};
     int result = namespace_enter(host_netns, err);
 
     if (result == 0)
-        result = sysctls_look(SYSCTLS_UPLINK, link, policy->network, findings, err);
+        result = sysctls_open(&directories, err);
+    if (result == 0)
+        result = sysctls_look(&directories, SYSCTLS_UPLINK, link, policy->network, findings, err);
     namespace_return(own);
     return result;
 }
