@@ -9,7 +9,7 @@ source "$BATS_TEST_DIRNAME/runtime.bash"
 # A step ends with one of these: capabilities go, a namespace is entered, init is stopped or changed, the kernel is asked
 # or told, a hub is pinned.
 STEPS=capset,setns,sendmsg,flock,mount
-ALL_BUT_INHERITED=$(sed -n 's/^CapPrm:\t0*//p' /proc/self/status)
+ALL=$(sed -n 's/^CapPrm:\t0*//p' /proc/self/status)
 # SYS_ADMIN, SYS_PTRACE, SYS_CHROOT, NET_ADMIN, DAC_READ_SEARCH; and the first, second and fourth of them.
 TO_LOOK=$(printf '%x' $((1 << 21 | 1 << 19 | 1 << 18 | 1 << 12 | 1 << 2)))
 TO_LINK=$(printf '%x' $((1 << 21 | 1 << 19 | 1 << 12)))
@@ -176,7 +176,7 @@ took()
 @test "it would be seen if the hook had more: before the first step it has, and a descriptor of its caller's" {
     state >"$WORK/state.json"
     STEPS=read KEEP=9 steps "$HOOK" 9<"$WORK/state.json"
-    [[ $(head -n 1 "$WORK/steps") == "read inh=0 prm=$ALL_BUT_INHERITED eff=$ALL_BUT_INHERITED amb=0 nnp=0 "* ]] ||
+    [[ $(head -n 1 "$WORK/steps") == "read inh=0 prm=$ALL eff=$ALL amb=0 nnp=0 "* ]] ||
         fail "$(head -n 1 "$WORK/steps")"
     grep -qF "fd=!$WORK/state.json" "$WORK/steps"
     run went "$TO_LOOK" "$TO_LINK"
@@ -224,13 +224,17 @@ traced()
 }
 
 # twice FUNCTION: calls it with a harmless directory and environment, as arguments for traced, and with hostile ones. It
-# must print the same; and nothing but whole paths, but for names in directories that are open.
+# must print the same; and nothing but whole paths, but for names in directories that are open. What others on this machine
+# make and remove meanwhile (/var/lib/containerd) is no difference the next time.
 twice()
 {
-    local options
+    local options attempt
     mapfile -t options <"$WORK/hostile.options"
-    "$1" / >"$WORK/harmless.files"
-    "$1" "$WORK/hostile/cwd" "${options[@]}" >"$WORK/hostile.files"
+    for attempt in 1 2 3; do
+        "$1" / >"$WORK/harmless.files"
+        "$1" "$WORK/hostile/cwd" "${options[@]}" >"$WORK/hostile.files"
+        ! cmp -s "$WORK/harmless.files" "$WORK/hostile.files" || break
+    done
     diff "$WORK/harmless.files" "$WORK/hostile.files" || fail "they differ"
     ! grep -E '(AT_FDCWD, |^[a-z]+\()"[^/]' "$WORK/hostile.files" || fail "they depend on where it was started"
     ! grep -F "$WORK/hostile" "$WORK/hostile.files" || fail "it went where it was led"
