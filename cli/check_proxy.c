@@ -9,9 +9,9 @@
 #include "base/cleanup.h"
 #include "cli/check.h"
 #include "cli/connections.h"
+#include "cli/proxy_check.h"
 #include "cli/proxy_install.h"
-#include "cli/squid_check.h"
-#include "cli/squid_process.h"
+#include "cli/proxy_process.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -92,13 +92,13 @@ static const char *start_command(const struct policy *policy, const char *path, 
     return text;
 }
 
-static int look_at_squid(const struct policy *policy, const char *path, struct squid_process *squid,
+static int look_at_squid(const struct policy *policy, const char *path, struct proxy_process *squid,
                          struct error *err)
 {
     uint32_t listener = 0;
     char address[16];
     char command[PATH_MAX + 64];
-    int result = squid_process_find(policy->network, path, squid, err);
+    int result = proxy_process_find(&proxy_squid, policy->network, path, squid, err);
 
     if (result < 0)
         return result;
@@ -121,7 +121,7 @@ static int look_at_squid(const struct policy *policy, const char *path, struct s
 /* Of a network that is up: any other has no address for squid yet. */
 static void check_running(struct checks *checks, const struct policy *policy, const char *path)
 {
-    struct squid_process squid = {.pidfd = -1};
+    struct proxy_process squid = {.pidfd = -1};
     struct error err = {0};
     char what[64];
     char text[64];
@@ -130,7 +130,7 @@ static void check_running(struct checks *checks, const struct policy *policy, co
     snprintf(what, sizeof(what), "squid of %s", policy->network);
     snprintf(text, sizeof(text), "process %d enforces", squid.pid);
     check_add(checks, result < 0 ? CHECK_FAILED : CHECK_OK, what, result < 0 ? err.text : text);
-    squid_process_close(&squid);
+    proxy_process_close(&squid);
 }
 
 void check_proxy(struct checks *checks, const struct check_network *network)
@@ -147,12 +147,12 @@ void check_proxy(struct checks *checks, const struct check_network *network)
                   "at a member: whether it enforces is not seen from here but by `sallyport verify`");
         return;
     }
-    if (!squid_present()) {
+    if (!proxy_present(&proxy_squid)) {
         check_add(checks, network->up ? CHECK_FAILED : CHECK_WARNING, what,
-                  SQUID_PROGRAM " is not there: `apt install squid-openssl`, or squid");
+                  "/usr/sbin/squid is not there: `apt install squid-openssl`, or squid");
         return;
     }
-    result = proxy_install_look(policy, path, &err);
+    result = proxy_install_look(policy, &proxy_squid, path, &err);
     snprintf(what, sizeof(what), "squid's file of %s", policy->network);
     check_add_result(checks, network->up ? CHECK_FAILED : CHECK_WARNING, what, result, &err);
     if (network->up)

@@ -2,31 +2,42 @@
  *
  * sallyport proxy-config: the egress proxy's configuration, made from the policy. */
 #include "cli/proxy_install.h"
-#include "cli/squid.h"
+#include "cli/proxy_kind.h"
 #include "cli/verb.h"
 #include "policy/policy.h"
 
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char USAGE[] =
-    "Usage: sallyport proxy-config squid NETWORK [--install [--config PATH]]\n"
+    "Usage: sallyport proxy-config squid|haproxy NETWORK [--install [--config PATH]]\n"
     "\n"
-    "Prints a complete squid.conf: per-role allow-lists by source address, CONNECT only, and no way to\n"
+    "Prints a complete squid.conf, or the haproxy.cfg of the pass-through for programs that know no proxy\n"
+    "(`\"sni\": 443` in the policy's \"proxy\"): per-role allow-lists by source address, and no way to\n"
     "private, loopback, link-local or metadata addresses.\n"
     "\n"
-    "  --install      write it, after squid has checked it, and let the network's squid read it. Open\n"
-    "                 tunnels of roles that lost a host are ended; others stay\n"
-    "  --config PATH  where (default: /etc/squid/sallyport-NETWORK/squid.conf)\n"
+    "  --install      write what the policy asks for, whichever is named: both files, after both programs\n"
+    "                 have checked theirs, and let those of the network read them. Open connections of\n"
+    "                 roles that lost a host are ended; others stay\n"
+    "  --config PATH  where (default: /etc/squid/sallyport-NETWORK/squid.conf, haproxy.cfg); the other file\n"
+    "                 goes beside it\n"
     "\n"
-    "For a proxy in a container the file is written, and its engine has to tell it.\n";
+    "For a proxy in a container the files are written, and its engine has to tell it.\n";
 
 struct arguments {
+    const struct proxy_kind *kind;
     const char *network;
     const char *config;
     bool install;
 };
+
+static int print(const struct policy *policy, const struct proxy_kind *kind, struct error *err)
+{
+    if (kind->wanted(policy))
+        return kind->write(stdout, policy, err);
+    error_set(err, 0, "network %s has no pass-through", policy->network);
+    return error_advise(err, "add \"sni\": 443 to $.proxy of its policy");
+}
 
 static int configure(const struct arguments *arguments, struct error *err)
 {
@@ -35,8 +46,8 @@ static int configure(const struct arguments *arguments, struct error *err)
 
     if (result < 0)
         return result;
-    result = arguments->install ? proxy_install(&policy, arguments->config, err)
-                                : squid_config(stdout, &policy, err);
+    result = arguments->install ? proxy_install(&policy, arguments->kind, arguments->config, err)
+                                : print(&policy, arguments->kind, err);
     policy_free(&policy);
     return result < 0 ? result : verb_flush_output(err);
 }
@@ -49,7 +60,7 @@ int verb_proxy_config(int argc, char **argv, struct error *err)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct arguments arguments = {NULL, NULL, false};
+    struct arguments arguments = {.install = false};
     int option = 0;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -65,8 +76,9 @@ int verb_proxy_config(int argc, char **argv, struct error *err)
     if (argc - optind != 2)
         return verb_usage("proxy-config", "a kind of proxy and a network are needed");
     arguments.network = argv[optind + 1];
-    if (strcmp(argv[optind], "squid") != 0)
-        return verb_usage("proxy-config", "unknown proxy `%s`, known: squid", argv[optind]);
+    arguments.kind = proxy_kind_find(argv[optind]);
+    if (arguments.kind == NULL)
+        return verb_usage("proxy-config", "unknown proxy `%s`, known: squid, haproxy", argv[optind]);
     if (arguments.config != NULL && !arguments.install)
         return verb_usage("proxy-config", "--config goes with --install");
     return configure(&arguments, err);

@@ -134,8 +134,8 @@ static void skip_server(struct cursor *cursor)
 
 static bool is_denial(const char *denial)
 {
-    static const char *const words[] = {"-", SQUID_LOG_METHOD, SQUID_LOG_HOSTS, SQUID_LOG_NAME,
-                                        SQUID_LOG_SUBNET};
+    static const char *const words[] = {
+        "-", SQUID_LOG_METHOD, SQUID_LOG_UNNAMED, SQUID_LOG_HOSTS, SQUID_LOG_NAME, SQUID_LOG_SUBNET};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(denial, words[i]) == 0)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The log that squid writes with the configuration of squid.c: its format, and the one reader of it. A line
- * is
+ * The log that squid writes with the configuration of squid.c, and haproxy with that of haproxy.c: its
+ * format, and the one reader of it. A line is
  *
  *     SECONDS.MILLISECONDS MS CLIENT RESULT/STATUS BYTES ROUTE/SERVER DENIAL METHOD TARGET
  *
  * with one blank between fields. MS is how long the request took, SERVER where the tunnel leads, DENIAL what
- * refused it (below), "-" if nothing of the configuration did. METHOD and TARGET are the client's own words:
- * squid writes what is no plain character as %XX, and cuts them.
+ * refused it (below), "-" if nothing of the configuration did. METHOD and TARGET are the client's own words
+ * (METHOD is haproxy's own): what is no plain character is written as %XX, and both are cut.
  *
  * Invariant: what passes is exactly a line of this form, of printable ASCII and of bounded length. Everything
  * else is no line: it is to be counted, never shown. */
@@ -17,12 +17,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQUID_LOG_METHOD "method" /* DENIAL: not a CONNECT, */
-#define SQUID_LOG_HOSTS "hosts"   /* neither host nor port is on the list of the source, */
-#define SQUID_LOG_NAME "name"     /* the name does not resolve, */
+#define SQUID_LOG_METHOD "method"   /* DENIAL: not a CONNECT, */
+#define SQUID_LOG_UNNAMED "unnamed" /* neither a ClientHello with a server name nor a request with a Host, \
+                                     */
+#define SQUID_LOG_HOSTS "hosts"     /* neither host nor port is on the list of the source, */
+#define SQUID_LOG_NAME "name"       /* the name does not resolve, */
 #define SQUID_LOG_SUBNET                                                              \
     "subnet" /* or leads to members; otherwise the range that it leads to, not public \
               */
+
+#define SQUID_LOG_TLS "TLS" /* METHOD of what came to a pass-through */
+#define SQUID_LOG_HTTP "HTTP"
 
 enum {
     SQUID_LOG_METHOD_MAX = 32, /* characters, as they stand in the log */

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #define HOSTS "/etc/hosts"
@@ -100,7 +101,36 @@ const char *names_hostname(const json_t *config)
     return name;
 }
 
-static void print_hosts(FILE *out, const json_t *config, const struct policy *policy)
+/* Whether an earlier host of the role has the name, at the port of the other pass-through. */
+static bool named_before(const struct policy *policy, const struct policy_role *role, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (role->hosts[i].port != role->hosts[index].port && policy_passes_host(policy, &role->hosts[i]) &&
+            strcmp(role->hosts[i].name, role->hosts[index].name) == 0)
+            return true;
+    return false;
+}
+
+/* What the role reaches by its name alone, through the proxy's pass-through. The policy sees to it that none
+ * of them is a role's name, or localhost. Returns whether `hostname` is one of them. */
+static bool print_outside(FILE *out, const struct policy *policy, const struct policy_role *role,
+                          const char *hostname)
+{
+    bool taken = false;
+    char address[16];
+
+    policy_format_address(policy->proxy_address, address);
+    for (size_t i = 0; i < role->hosts_count; i++) {
+        if (!policy_passes_host(policy, &role->hosts[i]) || named_before(policy, role, i))
+            continue;
+        fprintf(out, "%s\t%s\n", address, role->hosts[i].name);
+        taken |= hostname != NULL && strcasecmp(hostname, role->hosts[i].name) == 0;
+    }
+    return taken;
+}
+
+static void print_hosts(FILE *out, const json_t *config, const struct policy *policy,
+                        const struct policy_role *role)
 {
     const char *hostname = names_hostname(config);
     char address[16];
@@ -111,12 +141,14 @@ static void print_hosts(FILE *out, const json_t *config, const struct policy *po
         if (policy->roles[i].addresses.first == policy->roles[i].addresses.last)
             fprintf(out, "%s\t%s\n", policy_format_address(policy->roles[i].addresses.first, address),
                     policy->roles[i].name);
-    /* Last: the first line of a name counts, so that a hostname never hides a member. */
-    if (hostname != NULL)
+    /* Last: the first line of a name counts, so that a hostname never hides a member; nor a host outside,
+     * of which some libraries would try this address as well. */
+    if (!print_outside(out, policy, role, hostname) && hostname != NULL)
         fprintf(out, "127.0.1.1\t%s\n", hostname);
 }
 
-static int write_files(int directory, const json_t *config, const struct policy *policy, struct error *err)
+static int write_files(int directory, const json_t *config, const struct policy *policy,
+                       const struct policy_role *role, struct error *err)
 {
     static const char resolv[] =
         "# There is no DNS in this network: names of members are in /etc/hosts, and the proxy\n"
@@ -128,7 +160,7 @@ static int write_files(int directory, const json_t *config, const struct policy 
 
     if (out == NULL)
         return error_set(err, errno, "write %s", HOSTS_FILE);
-    print_hosts(out, config, policy);
+    print_hosts(out, config, policy, role);
     if (fclose(out) != 0)
         return error_set(err, errno, "write %s", HOSTS_FILE);
     result = file_replace_at(directory, HOSTS_FILE, text, length, 0644, err);
@@ -217,7 +249,7 @@ static int mount_from(json_t *config, json_t *mounts, int directory, const char 
         return error_set(err, ENAMETOOLONG, "%s", path);
     snprintf(hosts, sizeof(hosts), "%s/" HOSTS_FILE, path);
     snprintf(resolv, sizeof(resolv), "%s/" RESOLV_FILE, path);
-    result = write_files(directory, config, policy, err);
+    result = write_files(directory, config, policy, role, err);
     if (result == 0)
         result = replace_mount(mounts, HOSTS, hosts, err);
     if (result < 0 || role->links == POLICY_LINKS_KEEP)

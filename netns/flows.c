@@ -21,10 +21,12 @@ static void append(struct flows *flows, struct policy_range from, struct policy_
 void flows_to_proxy(const struct policy *policy, struct flows *flows)
 {
     struct policy_range proxy = {policy->proxy_address, policy->proxy_address};
+    uint16_t ports[POLICY_PROXY_PORTS_MAX];
+    size_t count = policy_proxy_ports(policy, ports);
 
     for (size_t i = 0; i < policy->roles_count; i++)
-        if (policy->roles[i].reach_proxy)
-            append(flows, policy->roles[i].addresses, proxy, policy->proxy_port);
+        for (size_t k = 0; policy->roles[i].reach_proxy && k < count; k++)
+            append(flows, policy->roles[i].addresses, proxy, ports[k]);
 }
 
 void flows_between_roles(const struct policy *policy, struct flows *flows)

@@ -23,7 +23,7 @@ void flows_free_at(struct flows *flows);
 
 /* Each appends to `flows` and aborts on lack of memory. */
 
-/* From the roles that reach the proxy to the proxy. */
+/* From the roles that reach the proxy to each of its ports. */
 void flows_to_proxy(const struct policy *policy, struct flows *flows);
 
 /* From roles to the roles they reach. */

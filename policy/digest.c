@@ -57,6 +57,11 @@ void digest_policy(const struct policy *policy, char ret[POLICY_DIGEST_SIZE])
     feed_number(&state, policy->proxy_address);
     feed_number(&state, policy->proxy_port);
     feed_number(&state, policy->proxy_at);
+    /* Only where they are: a hub without them is no other than before. No number of roles is as large. */
+    if (policy->proxy_sni != 0)
+        feed_number(&state, policy->proxy_sni);
+    if (policy->proxy_http != 0)
+        feed_number(&state, policy->proxy_http);
     feed_number(&state, (uint32_t)policy->roles_count);
     for (size_t i = 0; i < policy->roles_count; i++)
         feed_role(&state, &policy->roles[i]);

@@ -27,11 +27,10 @@ static const struct reader_key policy_keys[] = {
 };
 
 static const struct reader_key proxy_keys[] = {
-    {"address", true},
-    {"port", true},
-    {"at", true},
-    {NULL, false},
+    {"address", true}, {"port", true}, {"at", true}, {"sni", false}, {"http", false}, {NULL, false},
 };
+
+enum { PORT_TLS = 443, PORT_HTTP = 80 };
 
 /* Ranges that no kernel routes like any other network. */
 static const struct {
@@ -141,6 +140,40 @@ static int read_proxy_at(const struct reader *reader, const struct place *at, co
     return 0;
 }
 
+/* The port of a pass-through. It is a number, and only one is right: programs that know no proxy connect to
+ * the port of their URL, and the hosts file gives them another address, not another port. */
+static int read_pass_through(const struct reader *reader, const struct place *at, const json_t *value,
+                             uint16_t port, const struct policy *policy, uint16_t *ret)
+{
+    json_int_t number = 0;
+    int result = value == NULL ? 0 : reader_integer(reader, at, value, 1, 65535, &number);
+
+    if (value == NULL || result < 0)
+        return result;
+    if (number != port)
+        return reader_complain(reader, at,
+                               "%" JSON_INTEGER_FORMAT
+                               " is not %u, the port that programs which know no proxy "
+                               "connect to",
+                               number, port);
+    if (number == policy->proxy_port)
+        return reader_complain(reader, at, "%u is $.proxy.port already", port);
+    *ret = port;
+    return 0;
+}
+
+static int read_pass_throughs(const struct reader *reader, const struct place *at, const json_t *object,
+                              struct policy *policy)
+{
+    int result = read_pass_through(reader, &(struct place){.parent = at, .key = "sni"},
+                                   json_object_get(object, "sni"), PORT_TLS, policy, &policy->proxy_sni);
+
+    if (result == 0)
+        result = read_pass_through(reader, &(struct place){.parent = at, .key = "http"},
+                                   json_object_get(object, "http"), PORT_HTTP, policy, &policy->proxy_http);
+    return result;
+}
+
 static int read_proxy(const struct reader *reader, const struct place *at, json_t *object,
                       struct policy *policy)
 {
@@ -156,9 +189,10 @@ static int read_proxy(const struct reader *reader, const struct place *at, json_
     if (result == 0)
         result = read_proxy_at(reader, &(struct place){.parent = at, .key = "at"},
                                json_object_get(object, "at"), policy);
-    if (result == 0)
-        policy->proxy_port = (uint16_t)port;
-    return result;
+    if (result < 0)
+        return result;
+    policy->proxy_port = (uint16_t)port;
+    return read_pass_throughs(reader, at, object, policy);
 }
 
 static int read_role_name(const struct reader *reader, const struct place *at, const char *name,

@@ -25,6 +25,7 @@ enum {
     POLICY_NAME_SIZE = 13, /* 12 characters: the uplink "sp-<network>" must fit IFNAMSIZ */
     POLICY_ROLES_MAX = 32,
     POLICY_HOST_SIZE = 254,
+    POLICY_PROXY_PORTS_MAX = 3,
     POLICY_DIGEST_SIZE = 17,       /* 16 hexadecimal digits */
     POLICY_FILE_MAX = 1024 * 1024, /* bytes */
 };
@@ -88,6 +89,8 @@ struct policy {
     uint32_t host_address; /* the subnet's first: the host's own on the uplink, source of published ports */
     uint32_t proxy_address;
     uint16_t proxy_port;
+    uint16_t proxy_sni;  /* port of the pass-through that goes by the server name of TLS; 0: none */
+    uint16_t proxy_http; /* of the one that goes by the Host header of HTTP; 0: none */
     enum policy_proxy_at proxy_at;
     struct policy_role roles[POLICY_ROLES_MAX];
     size_t roles_count;
@@ -129,6 +132,19 @@ const struct policy_role *policy_role_of(const struct policy *policy, uint32_t a
 /* Whether a member of the role may be given the address: in its range, and neither the subnet's network
  * and broadcast address nor the host's nor (but for the proxy) the proxy's. */
 bool policy_role_may_have(const struct policy *policy, const struct policy_role *role, uint32_t address);
+
+/* The prefix length of a role's addresses: a pool is a CIDR range. */
+unsigned policy_range_prefix(const struct policy_range *range);
+
+/* The ports at the proxy's address, the proxy's own first. Returns how many. */
+size_t policy_proxy_ports(const struct policy *policy, uint16_t ret_ports[POLICY_PROXY_PORTS_MAX]);
+
+/* Whether the proxy passes connections on that know nothing of a proxy: a pass-through is open. */
+bool policy_passes(const struct policy *policy);
+
+/* Whether a program that knows no proxy reaches the host: it is named exactly, and its port is that of a
+ * pass-through. Every other host is reached through CONNECT only. */
+bool policy_passes_host(const struct policy *policy, const struct policy_host *host);
 
 /* All addresses of the subnet, the network and broadcast address included. */
 struct policy_range policy_subnet(const struct policy *policy);

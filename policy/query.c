@@ -69,6 +69,37 @@ void policy_free(struct policy *policy)
     memset(policy, 0, sizeof(*policy));
 }
 
+unsigned policy_range_prefix(const struct policy_range *range)
+{
+    unsigned prefix = 32;
+
+    for (uint32_t bits = range->last - range->first; bits != 0; bits >>= 1)
+        prefix--;
+    return prefix;
+}
+
+size_t policy_proxy_ports(const struct policy *policy, uint16_t ret_ports[POLICY_PROXY_PORTS_MAX])
+{
+    size_t count = 0;
+
+    ret_ports[count++] = policy->proxy_port;
+    if (policy->proxy_sni != 0)
+        ret_ports[count++] = policy->proxy_sni;
+    if (policy->proxy_http != 0)
+        ret_ports[count++] = policy->proxy_http;
+    return count;
+}
+
+bool policy_passes(const struct policy *policy)
+{
+    return policy->proxy_sni != 0 || policy->proxy_http != 0;
+}
+
+bool policy_passes_host(const struct policy *policy, const struct policy_host *host)
+{
+    return !host->subdomains && (host->port == policy->proxy_sni || host->port == policy->proxy_http);
+}
+
 struct policy_range policy_subnet(const struct policy *policy)
 {
     return (struct policy_range){policy->subnet, policy->subnet | UINT32_MAX >> policy->prefix};

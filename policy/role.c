@@ -142,6 +142,14 @@ static int read_target(const struct role_reader *self, const struct place *at, c
     return 0;
 }
 
+/* Names that the hosts file of a member gives to something else. */
+static bool is_local_name(const struct policy *policy, const char *name)
+{
+    return strcmp(name, "localhost") == 0 || strcmp(name, "ip6-localhost") == 0 ||
+           strcmp(name, "ip6-loopback") == 0 || strcmp(name, POLICY_PROXY_ROLE) == 0 ||
+           find_role(policy, name, strlen(name)) < policy->roles_count;
+}
+
 static int read_host(const struct role_reader *self, const struct place *at, const char *text)
 {
     struct policy_role *role = self->role;
@@ -154,6 +162,11 @@ static int read_host(const struct role_reader *self, const struct place *at, con
         if (role->hosts[i].port == host.port && role->hosts[i].subdomains == host.subdomains &&
             strcmp(role->hosts[i].name, host.name) == 0)
             return complain_duplicate(self, at, text);
+    if (policy_passes_host(self->policy, &host) && is_local_name(self->policy, host.name))
+        return reader_complain(self->reader, at,
+                               QUOTED ": in /etc/hosts the name is a role's or the container's own; with "
+                                      "$.proxy.sni or $.proxy.http it cannot be a host's, too",
+                               text);
     role->hosts[role->hosts_count++] = host;
     return 0;
 }

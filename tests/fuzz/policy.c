@@ -3,6 +3,7 @@
  * libFuzzer: any bytes as a policy file. What is accepted has to keep the invariants that nobody checks
  * again. */
 #include "policy/policy.h"
+#include "cli/haproxy.h"
 #include "cli/squid.h"
 #include "require.h"
 
@@ -20,6 +21,9 @@ static void check_role(const struct policy *policy, const struct policy_role *ro
     require(role->publish_count == 0 || role->addresses.first == role->addresses.last);
     for (size_t i = 0; i < role->targets_count; i++)
         require(role->targets[i].role < policy->roles_count && role->targets[i].port != 0);
+    for (size_t i = 0; i < role->hosts_count; i++)
+        require(!policy_passes_host(policy, &role->hosts[i]) ||
+                (!role->hosts[i].subdomains && policy_role_find(policy, role->hosts[i].name) == NULL));
     for (size_t i = 0; i < role->hosts_count; i++)
         require(role->hosts[i].port != 0 &&
                 strspn(role->hosts[i].name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") ==
@@ -42,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_role(&policy, &policy.roles[i]);
     out = open_memstream(&text, &length);
     require(out != NULL && squid_config(out, &policy, &err) == 0);
+    require(!policy_passes(&policy) || haproxy_config(out, &policy, &err) == 0);
     fclose(out);
     free(text);
     policy_free(&policy);

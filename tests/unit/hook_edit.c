@@ -221,6 +221,86 @@ Test(names, files)
     cr_assert_str_eq(once, twice);
 }
 
+/* A policy whose hosts are reached by their names alone; for policy_free. */
+static struct policy passing(const char *proxy, const char *hosts)
+{
+    struct policy parsed;
+    struct error err = {0};
+    cleanup_free char *text = NULL;
+
+    cr_assert(asprintf(&text,
+                       "{\"version\":1,\"subnet\":\"10.209.0.0/24\",\"proxy\":{\"address\":\"10.209.0.2\","
+                       "\"port\":3128,\"at\":\"host\"%s},\"roles\":{\"agent\":{\"addresses\":"
+                       "\"10.209.0.64/26\",\"reach\":[\"proxy\"],\"hosts\":[%s]},\"gateway\":{\"addresses\":"
+                       "\"10.209.0.3\",\"reach\":[\"proxy\"],\"hosts\":[\"others.example\"]}}}",
+                       proxy, hosts) > 0);
+    cr_assert_eq(policy_parse(text, strlen(text), "FILE", "hermes", &parsed, &err), 0, "%s", err.text);
+    return parsed;
+}
+
+static char *hosts_of(const struct policy *of, const char *hostname)
+{
+    cleanup_json json_t *config = json_pack("{s:s}", "hostname", hostname);
+    struct error err = {0};
+
+    cr_assert_eq(names_mount(config, directory_fd, directory, of, policy_role_find(of, "agent"), &err), 0,
+                 "%s", err.text);
+    return read_file("sallyport-hosts");
+}
+
+#define LOCAL                                              \
+    "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost "  \
+    "ip6-loopback\n10.209.0.2\tproxy\n10.209.0.3\tgateway" \
+    "\n"
+
+Test(names, hosts_of_the_role_have_the_address_of_the_pass_through)
+{
+    static const struct {
+        const char *proxy;
+        const char *hostname;
+        const char *want;
+    } CASES[] = {
+        {"", "box", LOCAL "127.0.1.1\tbox\n"},
+        {",\"sni\":443", "box", LOCAL "10.209.0.2\ta.example\n10.209.0.2\tb.example\n127.0.1.1\tbox\n"},
+        {",\"http\":80", "box", LOCAL "10.209.0.2\ta.example\n10.209.0.2\tc.example\n127.0.1.1\tbox\n"},
+        {",\"sni\":443,\"http\":80", "box",
+         LOCAL "10.209.0.2\ta.example\n10.209.0.2\tb.example\n10.209.0.2\tc.example\n127.0.1.1\tbox\n"},
+        /* Of two lines for a name, some libraries take both. */
+        {",\"sni\":443", "B.Example", LOCAL "10.209.0.2\ta.example\n10.209.0.2\tb.example\n"},
+    };
+
+    for (size_t i = 0; i < array_size(CASES); i++) {
+        struct policy of =
+            passing(CASES[i].proxy, "\"a.example\",\"a.example:80\",\"b.example\",\"c.example:80\","
+                                    "\".d.example\",\"e.example:22\"");
+        cleanup_free char *hosts = hosts_of(&of, CASES[i].hostname);
+
+        cr_expect_str_eq(hosts, CASES[i].want, "%s", hosts);
+        policy_free(&of);
+    }
+}
+
+Test(names, a_thousand_hosts)
+{
+    cleanup_free char *list = NULL;
+    cleanup_free char *hosts = NULL;
+    size_t length = 0;
+    size_t lines = 0;
+    FILE *out = open_memstream(&list, &length);
+    struct policy of;
+
+    for (unsigned i = 0; i < 1024; i++)
+        fprintf(out, "%s\"host-%u.example\"", i > 0 ? "," : "", i);
+    fclose(out);
+    of = passing(",\"sni\":443", list);
+    hosts = hosts_of(&of, "box");
+    for (const char *at = hosts; (at = strstr(at, "10.209.0.2\thost-")) != NULL; at++)
+        lines++;
+    cr_expect_eq(lines, 1024);
+    cr_expect_not_null(strstr(hosts, "10.209.0.2\thost-1023.example\n127.0.1.1\tbox\n"));
+    policy_free(&of);
+}
+
 Test(names, hostname_cannot_write_lines)
 {
     static const char *const BAD[] = {

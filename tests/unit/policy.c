@@ -54,6 +54,15 @@ static void record(const char *text)
     "{\"version\":1,\"subnet\":\"10.9.0.0/24\",\"proxy\":" proxy "," \
     "\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\"}}}"
 
+#define PASSING(keys) WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":3128,\"at\":\"host\"," keys "}")
+#define PASSING_HOSTS(hosts)                                                                         \
+    "{\"version\":1,\"subnet\":\"10.9.0.0/24\",\"proxy\":{\"address\":\"10.9.0.2\",\"port\":3128,"   \
+    "\"at\":\"host\",\"sni\":443,\"http\":80},\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\"," \
+    "\"reach\":[\"proxy\"],\"hosts\":[" hosts "]},\"zebra\":{\"addresses\":\"10.9.0.9\"}}}"
+#define TAKEN                                                                                                \
+    "in /etc/hosts the name is a role's or the container's own; with $.proxy.sni or $.proxy.http it cannot " \
+    "be a host's, too"
+
 static int parse(const char *text, struct policy *policy, struct error *err)
 {
     record(text);
@@ -115,6 +124,54 @@ Test(policy, example_of_the_design)
     cr_assert_not_null(dashboard);
     cr_expect_not(dashboard->reach_proxy);
     cr_expect_eq(&policy.roles[dashboard->targets[0].role], gateway, "cycles are fine");
+    policy_free(&policy);
+}
+
+Test(policy, which_host_is_reached_by_name_alone)
+{
+    static const struct {
+        const char *keys;
+        const char *ports;
+        bool passes[5];
+    } CASES[] = {
+        {"\"at\":\"host\"", "3128", {false}},
+        {"\"at\":\"host\",\"sni\":443", "3128 443", {true}},
+        {"\"at\":\"host\",\"http\":80", "3128 80", {false, true}},
+        {"\"at\":\"member\",\"http\":80,\"sni\":443", "3128 443 80", {true, true}},
+    };
+
+    for (size_t i = 0; i < array_size(CASES); i++) {
+        cleanup_free char *text = NULL;
+        uint16_t ports[POLICY_PROXY_PORTS_MAX];
+        char listed[32] = "";
+        struct policy policy;
+
+        cr_assert(
+            asprintf(
+                &text,
+                "{\"version\":1,\"subnet\":\"10.9.0.0/24\",\"proxy\":{\"address\":\"10.9.0.2\","
+                "\"port\":3128,%s},\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\",\"reach\":"
+                "[\"proxy\"],\"hosts\":[\"a.com\",\"a.com:80\",\"a.com:22\",\".a.com\",\".a.com:80\"]}}}",
+                CASES[i].keys) > 0);
+        policy = parse_good(text);
+        for (size_t k = 0; k < policy_proxy_ports(&policy, ports); k++)
+            sprintf(listed + strlen(listed), "%s%u", k > 0 ? " " : "", ports[k]);
+        cr_expect_str_eq(listed, CASES[i].ports);
+        cr_expect_eq(policy_passes(&policy), i > 0);
+        for (size_t k = 0; k < array_size(CASES[i].passes); k++)
+            cr_expect_eq(policy_passes_host(&policy, &policy.roles[0].hosts[k]), CASES[i].passes[k],
+                         "case %zu, host %zu", i, k);
+        policy_free(&policy);
+    }
+}
+
+/* Names that nobody can reach by name alone may be called as they like. */
+Test(policy, local_names_are_hosts_of_connect)
+{
+    struct policy policy = parse_good(HOSTS("\"localhost\",\"agent\""));
+
+    policy_free(&policy);
+    policy = parse_good(PASSING_HOSTS("\"localhost:22\",\".zebra\""));
     policy_free(&policy);
 }
 
@@ -321,7 +378,7 @@ static const struct {
     {WITH_PROXY("{\"address\":\"10.9.0.2\"}"), "FILE: $.proxy.port: missing; this key is required"},
     {WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":1}"), "FILE: $.proxy.at: missing; this key is required"},
     {WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":1,\"at\":\"host\",\"user\":1}"),
-     "FILE: $.proxy.user: unknown key; known here are address, port, at"},
+     "FILE: $.proxy.user: unknown key; known here are address, port, at, sni, http"},
     {WITH_PROXY("{\"address\":2,\"port\":1,\"at\":\"host\"}"),
      "FILE: $.proxy.address: has to be a string, is an integer"},
     {WITH_PROXY("{\"address\":\"10.9.0.2/24\",\"port\":1,\"at\":\"host\"}"),
@@ -346,6 +403,20 @@ static const struct {
      "FILE: $.proxy.port: has to be an integer, is a string"},
     {WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":1,\"at\":\"Host\"}"),
      "FILE: $.proxy.at: \"Host\": neither \"host\" nor \"member\""},
+    {PASSING("\"sni\":\"443\""), "FILE: $.proxy.sni: has to be an integer, is a string"},
+    {PASSING("\"sni\":true"), "FILE: $.proxy.sni: has to be an integer, is a boolean"},
+    {PASSING("\"sni\":0"), "FILE: $.proxy.sni: 0 is not from 1 to 65535"},
+    {PASSING("\"sni\":8443"),
+     "FILE: $.proxy.sni: 8443 is not 443, the port that programs which know no proxy connect to"},
+    {PASSING("\"http\":443"),
+     "FILE: $.proxy.http: 443 is not 80, the port that programs which know no proxy connect to"},
+    {WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":443,\"at\":\"host\",\"sni\":443}"),
+     "FILE: $.proxy.sni: 443 is $.proxy.port already"},
+    {WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":80,\"at\":\"host\",\"http\":80}"),
+     "FILE: $.proxy.http: 80 is $.proxy.port already"},
+    {PASSING_HOSTS("\"a.com\",\"localhost\""), "FILE: $.roles.agent.hosts[1]: \"localhost\": " TAKEN},
+    {PASSING_HOSTS("\"Proxy:80\""), "FILE: $.roles.agent.hosts[0]: \"Proxy:80\": " TAKEN},
+    {PASSING_HOSTS("\"zebra\""), "FILE: $.roles.agent.hosts[0]: \"zebra\": " TAKEN},
     {WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":1,\"at\":null}"),
      "FILE: $.proxy.at: has to be a string, is null"},
 
@@ -772,6 +843,9 @@ Test(policy, digest_sees_every_change_of_the_hub)
         WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":3128,\"at\":\"member\"}"),
         WITH_PROXY("{\"address\":\"10.9.0.2\",\"port\":3129,\"at\":\"host\"}"),
         WITH_PROXY("{\"address\":\"10.9.0.3\",\"port\":3128,\"at\":\"host\"}"),
+        PASSING("\"sni\":443"),
+        PASSING("\"http\":80"),
+        PASSING("\"sni\":443,\"http\":80"),
         ROLES("\"agenu\":{\"addresses\":\"10.9.0.64/26\"}"),
         "{\"version\":1,\"subnet\":\"10.9.0.0/23\"," PROXY
         ",\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\"}}}",

@@ -2,7 +2,7 @@
  *
  * The text of squid's configuration. What it does is tested with squid itself: tests/engines/squid.bats. */
 #include "cli/squid.h"
-#include "cli/squid_revoked.h"
+#include "cli/proxy_revoked.h"
 
 #include "base/cleanup.h"
 
@@ -203,7 +203,7 @@ static void expect_revoked(const char *before, const char *after, const char *ex
     char address[16];
     size_t count = 0;
 
-    cr_assert_eq(squid_revoked(old, new, &sources, &count, &err), 0, "%s", err.text);
+    cr_assert_eq(proxy_revoked(old, new, &sources, &count, &err), 0, "%s", err.text);
     for (size_t i = 0; i < count; i++) {
         strcat(strcat(text, policy_format_address(sources[i].first, address)), "-");
         strcat(strcat(text, policy_format_address(sources[i].last, address)), " ");
@@ -268,7 +268,7 @@ Test(squid, text_that_is_no_configuration_revokes_nothing)
     size_t count = 0;
 
     for (size_t i = 0; i < array_size(texts); i++) {
-        cr_expect_eq(squid_revoked(texts[i], "", &sources, &count, &err), 0);
+        cr_expect_eq(proxy_revoked(texts[i], "", &sources, &count, &err), 0);
         cr_expect_eq(count, 0, "%s", texts[i]);
         cr_expect_null(sources);
     }

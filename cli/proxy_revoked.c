@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who lost a permission at the proxy. squid checks a tunnel when it is opened and never again, so somebody
- * has to know whose tunnels may now be wrong. The configuration that was in force is in the file that is
+ * Who lost a permission at the proxy. A connection is checked when it is opened and never again, so somebody
+ * has to know whose may now be wrong. The configuration that was in force is in the file that is
  * being replaced: a role there is one line `acl role-R src RANGE` and, for each host, `acl hosts-R-PORT ...`.
  * A role that misses any of its lines in the new file has lost something.
  *
  * Invariant: errs on the side of "lost": a line that is only written differently counts, a lost permission is
  * never overlooked. */
-#include "cli/squid_revoked.h"
+#include "cli/proxy_revoked.h"
 
 #include "base/cleanup.h"
 
@@ -84,7 +84,7 @@ static bool read_range(const char *source, struct policy_range *ret)
     return true;
 }
 
-int squid_revoked(const char *before, const char *after, struct policy_range **ret_sources, size_t *ret_count,
+int proxy_revoked(const char *before, const char *after, struct policy_range **ret_sources, size_t *ret_count,
                   struct error *err)
 {
     cleanup_free struct policy_range *sources = NULL;
