@@ -65,19 +65,7 @@ site_make()
 server()
 {
     # shellcheck disable=SC2086 # the words of the command
-    $2 python3 - "$WORK/site" "$3" "${4-}" >"$WORK/$1.seen" 2>&1 3>&- <<'PYTHON' &
-import functools, http.server, ssl, sys
-
-directory, port, certificate = sys.argv[1:]
-handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=directory)
-server = http.server.ThreadingHTTPServer(("0.0.0.0", int(port)), handler)
-if certificate:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-print("ready", flush=True)
-server.serve_forever()
-PYTHON
+    $2 python3 "$BATS_TEST_DIRNAME/site.py" "$WORK/site" "$3" ${4:+"$4"} >"$WORK/$1.seen" 2>&1 3>&- &
     echo $! >>"$WORK/witnesses"
     [[ ! -e $WORK/$1.pid ]] || echo $! >>"$WORK/$1.witnesses"
     disown

@@ -172,7 +172,21 @@ internet_down()
 # the logs are in DIRECTORY/squid. Returns when it listens. internet_squid_stop DIRECTORY ends it.
 internet_squid()
 {
-    local directory=$1 config=$2 netns=$3 address=$4 port=$5 enter=()
+    internet_program squid "$1" "$3" "$4" "$5" squid -N -f "$2"
+}
+
+# internet_haproxy DIRECTORY CONFIG NETNS ADDRESS PORT: the same for the pass-through, whose log is
+# DIRECTORY/squid/haproxy. internet_haproxy_stop DIRECTORY ends it.
+internet_haproxy()
+{
+    internet_program haproxy "$1" "$3" "$4" "$5" haproxy -f "$2"
+}
+
+# internet_program NAME DIRECTORY NETNS ADDRESS PORT COMMAND...
+internet_program()
+{
+    local name=$1 directory=$2 netns=$3 address=$4 port=$5 enter=()
+    shift 5
     [[ -z $netns ]] || enter=(ip netns exec "$netns")
     mkdir -p "$directory/squid"
     chmod 1777 "$directory/squid"
@@ -185,19 +199,21 @@ internet_squid()
         mkdir -p "${resolver%/*}"
         [ -e "$resolver" ] || : >"$resolver"
         mount --bind "$1/resolv.conf" /etc/resolv.conf
-        exec squid -N -f "$2"' sh "$directory" "$config" \
-        </dev/null >"$directory/squid/output" 2>&1 3>&- &
-    echo $! >"$directory/squid.pid"
+        shift
+        exec "$@"' sh "$directory" "$@" \
+        </dev/null >"$directory/squid/$name" 2>"$directory/squid/$name.errors" 3>&- &
+    echo $! >"$directory/$name.pid"
     disown
-    if ! internet_poll 20 internet_settled "$directory" "$netns" "$address" "$port" || internet_ended "$directory"; then
-        cat "$directory/squid/output" >&2
+    if ! internet_poll 20 internet_settled "$directory/$name.pid" "$netns" "$address" "$port" ||
+        internet_ended "$directory/$name.pid"; then
+        cat "$directory/squid/$name" "$directory/squid/$name.errors" >&2
         return 1
     fi
 }
 
 internet_ended()
 {
-    internet_gone "$(<"$1/squid.pid")"
+    internet_gone "$(<"$1")"
 }
 
 internet_settled()
@@ -208,4 +224,9 @@ internet_settled()
 internet_squid_stop()
 {
     internet_end "$1/squid.pid"
+}
+
+internet_haproxy_stop()
+{
+    internet_end "$1/haproxy.pid"
 }
