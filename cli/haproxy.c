@@ -92,7 +92,6 @@ static void write_process(FILE *out, const struct policy *policy)
                 policy->network);
     fputs("log stdout len 2048 format raw daemon\n"
           "fd-hard-limit 16384\n"
-          "zero-warning\n"
           "# What was found for one name is never taken for another's.\n"
           "tune.pattern.cache-size 0\n"
           "\n",

@@ -125,6 +125,8 @@ def tls_with(certificate):
     def wrap(connection, names):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
+        context.minimum_version = ssl.TLSVersion.TLSv1  # all there are
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
         context.sni_callback = lambda _socket, name, _context: names.append(name)
         return context.wrap_socket(connection, server_side=True)
 
@@ -135,6 +137,8 @@ def open_tcp(port):
     listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # A pass-through may have the port at an address of its own.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind(("::", port))
     listener.listen(256)
     return listener

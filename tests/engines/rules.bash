@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The stage for the rules of squid and of the pass-through. Three namespaces: the members (one namespace with the address
+# of each role), the proxy's, and the internet, to which every address but the subnet's is routed, so that whatever the
+# proxy lets through arrives and is seen.
+#
+# The subnet is a part of TEST-NET-3: no list of private addresses covers it, only the rule made for it.
+
+load internet
+
+PREFIX=spsq
+MEMBERS=$PREFIX-members
+HOST=$PREFIX-host
+AGENT=203.0.113.192
+AGENT_LAST=203.0.113.254
+GATEWAY=203.0.113.131
+DASHBOARD=203.0.113.132
+NOBODY=203.0.113.140
+SUBNET_HOST=203.0.113.129
+PROXY=203.0.113.130
+CONTROL=203.0.113.133
+
+# Addresses that no allowed name may lead to: those that do arrive somewhere without the walls...
+FORBIDDEN=(
+    10.1.2.3 172.16.0.1 172.31.255.254 192.168.1.1 100.64.0.1 100.127.255.254 169.254.169.254 192.0.0.192 192.88.99.1
+    198.18.0.1 198.19.255.254 240.0.0.1 127.0.0.1 127.255.0.1 0.0.0.0 0.1.2.3 203.0.113.129 203.0.113.130
+    ::1 :: ::ffff:10.1.2.3 ::ffff:127.0.0.1 ::a01:203 64:ff9b::a01:203 64:ff9b:1::1 100::1 1fff:ffff::1 2001::1 2001:10::1
+    2002:a01:203::1 4000::1 5f00::1 fc00::1 fd00:ec2::254 fec0::1
+)
+# ... and those that Linux refuses to connect to anyway.
+UNREACHABLE=(224.0.0.1 239.255.255.250 255.255.255.255 fe80::1 ff02::1)
+
+policy()
+{
+    cat <<EOF
+{
+  "version": 1,
+  "subnet": "203.0.113.128/25",
+  "proxy": { "address": "$PROXY", "port": 3128, "at": "host" },
+  "roles": {
+    "agent": {
+      "addresses": "203.0.113.192/26",
+      "reach": ["proxy"],
+      "hosts": ["Allowed.Example", ".sub.example", "deep.sub.example", ".deeper.sub.example", "other.example:8443",
+                ".forbidden.example", ".rebind.example", "mixed.example", "v6.example", "missing.example", "localhost"]
+    },
+    "gateway":   { "addresses": "$GATEWAY", "reach": ["proxy"], "hosts": ["gateway.example", "allowed.example:8443"] },
+    "dashboard": { "addresses": "$DASHBOARD", "reach": ["proxy"] }
+  }
+}
+EOF
+}
+
+# The name that resolves to the address.
+name_of()
+{
+    echo "x$(tr -- :. -- <<<"$1")x.forbidden.example"
+}
+
+names()
+{
+    local address i
+    echo allowed.example=203.0.113.10 denied.example=203.0.113.66 gateway.example=203.0.113.11
+    echo other.example=203.0.113.12 v6.example=2001:db8::10 mixed.example=203.0.113.10,10.1.2.3
+    echo sub.example=203.0.113.13 {one,two,deep,deeper,x.deeper}.sub.example=203.0.113.14
+    for address in "${FORBIDDEN[@]}" "${UNREACHABLE[@]}"; do
+        echo "$(name_of "$address")=$address"
+    done
+    for ((i = 0; i < 20; i++)); do
+        echo "r$i.rebind.example=203.0.113.20/10.66.0.1"
+    done
+    echo control.rebind.example=203.0.113.20/10.67.0.1
+}
+
+# make_config NETWORK [KIND]: what an administrator gets, with the policies of this test in /etc.
+make_config()
+{
+    unshare --mount --propagation private sh -ec 'mount --bind "$1" /etc; exec "$2" proxy-config "$3" "$4"' sh \
+        "$DIRECTORY/etc" "${SALLYPORT_BUILD_DIRECTORY:-$BATS_TEST_DIRNAME/../../build}/sallyport" "${2:-squid}" "$1"
+}
+
+remove_namespaces()
+{
+    local name
+    for name in $MEMBERS $HOST $PREFIX-internet; do
+        ip netns delete "$name" 2>/dev/null || true
+    done
+}
+
+make_members()
+{
+    ip netns add $HOST
+    ip netns add $MEMBERS
+    ip -n $HOST link set lo up
+    ip -n $MEMBERS link set lo up
+    ip -n $HOST link add $PREFIX-link type veth peer name members netns $MEMBERS
+    ip -n $HOST link set $PREFIX-link up
+    ip -n $MEMBERS link set members up
+    ip -n $HOST address add $PROXY/25 dev $PREFIX-link
+    ip -n $HOST address add $CONTROL/25 dev $PREFIX-link
+    for address in $AGENT $AGENT_LAST $GATEWAY $DASHBOARD $NOBODY $SUBNET_HOST; do
+        ip -n $MEMBERS address add "$address/25" dev members
+    done
+}
+
+# rules_up [FILTER]: the stage without a proxy; jq changes the policy, which is the network test's.
+rules_up()
+{
+    set -e
+    export DIRECTORY PYTHON
+    umask 022
+    # Not a wrapper that some machines have in its place: it is started many times.
+    PYTHON=$(python3 -c 'import sys; print(sys.executable)')
+    # A run that was killed may have left these.
+    remove_namespaces
+    DIRECTORY=$(mktemp -d "${TMPDIR:-/tmp}/sallyport-rules-XXXXXX")
+    mkdir -p "$DIRECTORY/etc/sallyport/networks.d" "$DIRECTORY"/{control,local,members}
+    policy | jq "${1:-.}" >"$DIRECTORY/etc/sallyport/networks.d/test.json"
+    make_members
+    # shellcheck disable=SC2046 # names are words
+    internet_up $PREFIX "$DIRECTORY" $HOST $(names)
+    ip -n $HOST route add default via 198.51.100.2
+    ip -n $HOST -6 route add default via 2001:db8:ffff::2
+    # What runs on the proxy's machine itself.
+    cp "$DIRECTORY/server.pem" "$DIRECTORY/zone" "$DIRECTORY/local"
+    internet_serve "$DIRECTORY/local" $HOST
+    # And in the subnet, at its host's address, for names that lead there.
+    cp "$DIRECTORY/server.pem" "$DIRECTORY/zone" "$DIRECTORY/members"
+    internet_serve "$DIRECTORY/members" $MEMBERS
+
+    cp "$DIRECTORY/hosts" "$DIRECTORY/resolv.conf" "$DIRECTORY/control"
+}
+
+rules_down()
+{
+    internet_stop "$DIRECTORY/local"
+    internet_stop "$DIRECTORY/members"
+    internet_down $PREFIX "$DIRECTORY" $HOST
+    remove_namespaces
+    rm -rf "$DIRECTORY"
+}
+
+setup()
+{
+    arrivals >/dev/null
+    for place in . local members; do
+        : >"$DIRECTORY/$place/arrivals"
+    done
+    cat "$DIRECTORY/queries" >>"$DIRECTORY/all-queries"
+    : >"$DIRECTORY/queries"
+}
+
+# codes: the status codes among the lines of request, each once.
+codes()
+{
+    cut -d ' ' -f 1 | sort -u | paste -sd ' '
+}
+
+knock()
+{
+    ip netns exec "$1" bash -c 'for port in 80 443 8443; do exec 3<>"/dev/tcp/$1/$port"; done' bash "$2"
+}
+
+# What arrived anywhere since the test began, "ADDRESS PORT" each once. Connections of our own, which arrive behind
+# whatever came before, make sure that it is all written down already.
+arrivals()
+{
+    local port place
+    knock $HOST 198.51.100.99
+    knock $HOST 127.99.99.99
+    knock $MEMBERS 127.99.99.99
+    for port in 80 443 8443; do
+        internet_poll 5 grep -q "^198.51.100.99 $port " "$DIRECTORY/arrivals"
+        for place in local members; do
+            internet_poll 5 grep -q "^127.99.99.99 $port " "$DIRECTORY/$place/arrivals"
+        done
+    done
+    cat "$DIRECTORY"{,/local,/members}/arrivals | grep -Ev '^(198.51.100.99|127.99.99.99) ' | cut -d ' ' -f 1,2 | sort -u
+}
+
+# expect ACTUAL EXPECTED
+expect()
+{
+    if [[ $1 != "$2" ]]; then
+        printf 'expected:\n%s\nbut got:\n%s\n' "$2" "$1"
+        return 1
+    fi
+}
+
+# expect_lines LINE: no other line on standard input than this one.
+expect_lines()
+{
+    expect "$(grep -vxF "$1")" ""
+}
+
