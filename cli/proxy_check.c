@@ -92,8 +92,11 @@ static int complain(const struct proxy_kind *kind, int output, int status, struc
     if (line != NULL) {
         const char *reason = strstr(line, kind->before_reason);
 
-        return error_set(err, 0, "%s refuses the configuration: %s", kind->program,
-                         reason != NULL ? reason + strlen(kind->before_reason) : line);
+        error_set(err, 0, "%s refuses the configuration: %s", kind->program,
+                  reason != NULL ? reason + strlen(kind->before_reason) : line);
+        if (kind->needed != NULL)
+            error_advise(err, "it takes %s", kind->needed);
+        return -EINVAL;
     }
     if (WIFSIGNALED(status))
         return error_set(err, 0, "%s %s was killed by signal %d", kind->program, kind->check[0],

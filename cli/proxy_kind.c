@@ -56,6 +56,7 @@ const struct proxy_kind proxy_haproxy = {
     .log_after = "`)",
     .check = (const char *const[]){"-c", "-f", NULL},
     .reasons = (const char *const[]){"[ALERT]", "[WARNING]", NULL},
+    .needed = "version 2.6 or later, and its user haproxy",
     .before_reason = ") : ",
     .reload = SIGUSR2,
     .reload_name = "USR2",

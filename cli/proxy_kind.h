@@ -21,6 +21,7 @@ struct proxy_kind {
     const char *const
         *check; /* arguments that let it read the configuration that follows them, and no more */
     const char *const *reasons; /* words of the line that says why it refuses one */
+    const char *needed;         /* what it may be lacking then; NULL: nothing to be said */
     const char *before_reason;  /* what ends the part of that line that says when, and who */
     int reload;                 /* signal that has it read its configuration again, */
     const char *reload_name;    /* and its name */

@@ -104,3 +104,23 @@ tunnels_end()
     done <"$WORK/tunnels"
     rm "$WORK/tunnels"
 }
+
+# unit UNIT KEY: the value in a unit of ours, for this network; its program where PATH has it.
+unit()
+{
+    sed -n "s/^$2=//p" "$SALLYPORT_BUILD_DIRECTORY/packaging/systemd/$1" | sed "s/%i/$NETWORK/g; s|/usr/local/bin/||"
+}
+
+# unit_runs UNIT KEY: the command, with no more than the unit leaves it.
+unit_runs()
+{
+    local command kept
+    command=$(unit "$1" "$2")
+    kept=$(unit "$1" CapabilityBoundingSet | tr ' ' '\n' | sed 's/CAP_\(.*\)/,+\L\1/' | tr -d '\n')
+    PATH=${SALLYPORT%/*}:$PATH
+    # shellcheck disable=SC2086 # words
+    case $command in
+    +*) ${command#+} ;;
+    *) setpriv --bounding-set="${kept:+-all$kept}${kept:-+all}" --inh-caps=-all --no-new-privs $command ;;
+    esac
+}

@@ -290,26 +290,6 @@ member_asks()
     cat "$WORK/internet/hosts" >/etc/hosts
 }
 
-# unit UNIT KEY: the value in a unit of ours, for this network; its program where PATH has it.
-unit()
-{
-    sed -n "s/^$2=//p" "$SALLYPORT_BUILD_DIRECTORY/packaging/systemd/$1" | sed "s/%i/$NETWORK/g; s|/usr/local/bin/||"
-}
-
-# unit_runs UNIT KEY: the command, with no more than the unit leaves it.
-unit_runs()
-{
-    local command kept
-    command=$(unit "$1" "$2")
-    kept=$(unit "$1" CapabilityBoundingSet | tr ' ' '\n' | sed 's/CAP_\(.*\)/,+\L\1/' | tr -d '\n')
-    PATH=${SALLYPORT%/*}:$PATH
-    # shellcheck disable=SC2086 # words
-    case $command in
-    +*) ${command#+} ;;
-    *) setpriv --bounding-set="${kept:+-all$kept}${kept:-+all}" --inh-caps=-all --no-new-privs $command ;;
-    esac
-}
-
 @test "the units for systemd: their commands do it, with the capabilities that they are left" {
     "$SALLYPORT" network down "$NETWORK"
     rm -r "${SQUID_CONFIG%/*}"
@@ -350,6 +330,8 @@ unit_runs()
     run systemd-analyze verify "$units"/*"@$NETWORK".*
     umount /usr/local/bin
     [ "$status" -eq 0 ] && [ -z "$output" ] || fail "$output"
-    run systemd-analyze security --offline=true --threshold=50 "$units/sallyport-squid@$NETWORK.service"
-    [ "$status" -eq 0 ] || fail "$output"
+    for unit in squid haproxy; do
+        run systemd-analyze security --offline=true --threshold=50 "$units/sallyport-$unit@$NETWORK.service"
+        [ "$status" -eq 0 ] || fail "$output"
+    done
 }
