@@ -232,6 +232,7 @@ static int try_all(const struct options *options, const struct verify_view *view
     int result = verify_targets_find(&quest, targets, err);
 
     arrivals->way_out = (is_wanted(options, "proxy") && verify_targets_have(targets, "proxy")) ||
+                        (is_wanted(options, VERIFY_GROUP_SNI) && verify_targets_have(targets, "sni")) ||
                         (is_wanted(options, "members") && verify_targets_have(targets, "open"));
     return result < 0 ? result : run_container(options, targets, container, arrivals, view->lines, err);
 }
@@ -241,7 +242,12 @@ static int verify(const struct options *options, const struct policy *policy, co
 {
     static struct verify_container container;
     struct verify_arrivals arrivals;
-    struct verify_lines lines = {.wanted = options->wanted};
+    struct verify_lines lines = {
+        .wanted = options->wanted,
+        .absent = policy->proxy_sni != 0 && role->reach_proxy
+                      ? 0
+                      : 1U << (unsigned)verify_group_find(VERIFY_GROUP_SNI),
+    };
     struct verify_targets targets = {0};
     struct verify_view view = {
         .policy = policy, .role = role, .lines = &lines, .left_out = &targets.left_out};

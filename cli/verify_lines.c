@@ -177,7 +177,7 @@ int verify_lines_check(const struct verify_lines *lines, struct error *err)
     for (size_t i = 0; i < lines->count; i++)
         seen |= 1U << lines->attempts[i].group;
     for (unsigned group = 0; group < array_size(GROUPS); group++)
-        if (is_wanted(lines, group) && (seen & 1U << group) == 0)
+        if (is_wanted(lines, group) && ((seen | lines->absent) & 1U << group) == 0)
             return complain("a group has no attempts", err);
     return 0;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define VERIFY_GROUP_SNI "sni"           /* only where the policy has a pass-through */
 #define VERIFY_GROUP_ARRIVALS "arrivals" /* the last; verify adds lines of its own to it */
 
 enum {
@@ -53,6 +54,7 @@ struct verify_lines {
     struct verify_attempt *attempts;
     size_t count;
     unsigned wanted; /* the groups that may and must be there, a bit for each number; 0 is all */
+    unsigned absent; /* those of them that have nothing to try, and need not be there */
     bool ended;      /* the last line was there */
 };
 

@@ -68,6 +68,17 @@ static bool in_range(const struct policy_range *range, uint32_t address)
     return address >= range->first && address <= range->last;
 }
 
+static bool is_proxy_port(const struct policy *policy, uint16_t port)
+{
+    uint16_t ports[POLICY_PROXY_PORTS_MAX];
+    size_t count = policy_proxy_ports(policy, ports);
+
+    for (size_t i = 0; i < count; i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
 /* Whether the policy lets `from` open a connection there. */
 static bool may_open(const struct policy *policy, uint32_t from, uint32_t to, uint16_t port)
 {
@@ -80,7 +91,7 @@ static bool may_open(const struct policy *policy, uint32_t from, uint32_t to, ui
                 return true;
     if (role == NULL)
         return false;
-    if (role->reach_proxy && to == policy->proxy_address && port == policy->proxy_port)
+    if (role->reach_proxy && to == policy->proxy_address && is_proxy_port(policy, port))
         return true;
     for (size_t i = 0; i < role->targets_count; i++)
         if (other == &policy->roles[role->targets[i].role] && port == role->targets[i].port)

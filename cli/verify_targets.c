@@ -58,6 +58,15 @@ static void add_listener(struct finder *finder, const char *address)
         finder->quest->listener);
 }
 
+static void add_pass_through(struct finder *finder, const char *key, uint16_t port)
+{
+    char address[16];
+
+    if (port != 0)
+        add(finder, &finder->targets->arguments, "%s=%s:%u", finder->role->reach_proxy ? key : "closed",
+            policy_format_address(finder->policy->proxy_address, address), port);
+}
+
 static void add_proxy(struct finder *finder)
 {
     const struct policy *policy = finder->policy;
@@ -68,6 +77,8 @@ static void add_proxy(struct finder *finder)
         address, policy->proxy_port);
     if (!finder->role->reach_proxy)
         add(finder, &finder->targets->left_out, "proxy: the role does not reach it");
+    add_pass_through(finder, "sni", policy->proxy_sni);
+    add_pass_through(finder, "http", policy->proxy_http);
     if (!uplink_needed(policy))
         return;
     add_listener(finder, address);
@@ -140,6 +151,53 @@ static void add_names(struct finder *finder)
     else
         add(finder, &finder->targets->left_out, "a denied host: the policy allows all that we know");
     add_other(finder);
+}
+
+/* A host of the list that is reached at the port without a proxy; NULL if there is none. */
+static const struct policy_host *find_passed(const struct policy *policy, const struct policy_role *role,
+                                             uint16_t port)
+{
+    for (size_t i = 0; i < role->hosts_count; i++)
+        if (role->hosts[i].port == port && policy_passes_host(policy, &role->hosts[i]))
+            return &role->hosts[i];
+    return NULL;
+}
+
+/* Of another role, and not allowed to this one. */
+static const struct policy_host *find_others(const struct finder *finder, uint16_t port)
+{
+    const struct policy *policy = finder->policy;
+
+    for (size_t i = 0; i < policy->roles_count; i++)
+        for (size_t k = 0; k < policy->roles[i].hosts_count; k++) {
+            const struct policy_host *host = &policy->roles[i].hosts[k];
+            bool own = false;
+
+            for (size_t j = 0; j < finder->role->hosts_count; j++)
+                own = own || host_matches(&finder->role->hosts[j], host->name);
+            if (host->port == port && policy_passes_host(policy, host) && !own)
+                return host;
+        }
+    return NULL;
+}
+
+/* Names for the pass-through of TLS. */
+static void add_passed(struct finder *finder)
+{
+    const uint16_t port = finder->policy->proxy_sni;
+    const struct policy_host *host = NULL;
+
+    if (port == 0 || !finder->role->reach_proxy)
+        return;
+    host = find_passed(finder->policy, finder->role, port);
+    if (host != NULL)
+        add(finder, &finder->targets->arguments, "direct=%s:%u", host->name, port);
+    else
+        add(finder, &finder->targets->left_out, "a host without the proxy: the role has none at port %u",
+            port);
+    host = find_others(finder, port);
+    if (host != NULL)
+        add(finder, &finder->targets->arguments, "direct-other=%s:%u", host->name, port);
 }
 
 static void add_inward(struct finder *finder)
@@ -290,6 +348,7 @@ int verify_targets_find(const struct verify_quest *quest, struct verify_targets 
     add_listener(&finder, policy_format_address(policy->subnet, address));
     add_proxy(&finder);
     add_names(&finder);
+    add_passed(&finder);
     add_inward(&finder);
     result = add_members(&finder, quest->hub, err);
     if (result == 0)

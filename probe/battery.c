@@ -271,6 +271,8 @@ static void take_key(struct battery *battery, const char *text)
         bool repeatable;
     } keys[] = {
         {"proxy", &battery->proxy, check_endpoint, false},
+        {"sni", &battery->sni, check_endpoint, false},
+        {"http", &battery->http, check_endpoint, false},
         {"subnet", &battery->subnet, check_subnet, false},
         {"uplink", &battery->uplink, check_address, false},
         {"host", &battery->host, check_address, true},
@@ -278,7 +280,9 @@ static void take_key(struct battery *battery, const char *text)
         {"open", &battery->open, check_endpoint, true},
         {"closed", &battery->closed, check_endpoint, true},
         {"allowed", &battery->allowed, check_port, false},
+        {"direct", &battery->direct, check_port, false},
         {"denied", &battery->denied, check_port, false},
+        {"direct-other", &battery->direct_other, check_port, false},
         {"inward", &battery->inward, check_port, false},
         {"other", &battery->other, check_port, false},
         {"nested", &battery->nested, check_yes, false},

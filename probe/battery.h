@@ -30,8 +30,8 @@ struct battery_list {
 
 /* Targets, as the caller found them from outside. A key that was not given is NULL or an empty list. */
 struct battery {
-    struct battery_list only, proxy, subnet, uplink, host, far, open, closed, allowed, denied, inward, other,
-        listener, marker, nested, own_link;
+    struct battery_list only, proxy, sni, http, subnet, uplink, host, far, open, closed, allowed, direct,
+        direct_other, denied, inward, other, listener, marker, nested, own_link;
     const char *group;   /* the group being tried */
     const char *link;    /* the first link that is up and not a loopback, NULL if there is none */
     unsigned number;     /* of the attempt, from 1 */

@@ -52,6 +52,19 @@ static bool is_among(const uint16_t *ports, size_t count, uint16_t port)
     return false;
 }
 
+/* Whether the address and port are the proxy's own, or one of its pass-throughs'. */
+static bool is_proxy(const struct battery *battery, const char *address, uint16_t port)
+{
+    const struct battery_list *const lists[] = {&battery->proxy, &battery->sni, &battery->http};
+    char host[BATTERY_TEXT_MAX];
+
+    for (size_t i = 0; i < COUNT(lists); i++)
+        if (lists[i]->count > 0 && battery_split(lists[i]->values[0], host, sizeof(host)) == port &&
+            strcmp(host, address) == 0)
+            return true;
+    return false;
+}
+
 /* The ports of a host's own services, and those beside the proxy's. */
 static void try_host(struct battery *battery, const char *address)
 {
@@ -64,8 +77,7 @@ static void try_host(struct battery *battery, const char *address)
                               beside, beside < UINT16_MAX ? beside + 1U : beside};
 
     for (size_t i = 0; i < COUNT(ports); i++)
-        if (ports[i] != 0 && !is_among(ports, i, ports[i]) &&
-            (ports[i] != beside || strcmp(address, proxy) != 0))
+        if (ports[i] != 0 && !is_among(ports, i, ports[i]) && !is_proxy(battery, address, ports[i]))
             battery_send(battery, &WAY_TCP, address, ports[i], SEEN_CLOSED);
     battery_send(battery, &WAY_UDP, address, 53, SEEN_CLOSED);
 }

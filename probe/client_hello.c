@@ -61,7 +61,8 @@ static void put_extensions(struct writer *writer, const char *host)
     };
     size_t extensions = begin(writer, 2);
 
-    put_server_name(writer, host);
+    if (host[0] != '\0')
+        put_server_name(writer, host);
     put(writer, OTHERS, sizeof(OTHERS));
     end(writer, extensions, 2);
 }

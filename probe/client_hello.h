@@ -10,5 +10,5 @@
 enum { CLIENT_HELLO_MAX = 512, CLIENT_HELLO_NAME_MAX = 255 };
 
 /* A ClientHello of TLS 1.2 (RFC 5246, 7.4.1.2) with `host` for its server name (RFC 6066, 3), at most
- * CLIENT_HELLO_NAME_MAX bytes of it. Returns the length. */
+ * CLIENT_HELLO_NAME_MAX bytes of it; "": without one. Returns the length. */
 size_t client_hello_write(const char *host, uint8_t ret[CLIENT_HELLO_MAX]);

@@ -20,4 +20,5 @@
     GROUP(members)            \
     GROUP(surfaces)           \
     GROUP(proxy)              \
+    GROUP(sni)                \
     GROUP(arrivals)

@@ -167,6 +167,53 @@ on_terminal()
     verify --only raw
 }
 
+# passing COMMAND...: with a pass-through in the policy, and one that has the configuration $WORK/haproxy.cfg.
+passing()
+{
+    local result=0
+    policy_write "$NETWORK" '.proxy.sni = 443'
+    "$SALLYPORT" network reload "$NETWORK"
+    [[ -e $WORK/haproxy.cfg ]] || "$SALLYPORT" proxy-config haproxy "$NETWORK" >"$WORK/haproxy.cfg"
+    internet_haproxy "$WORK/internet" "$WORK/haproxy.cfg" "" "$PROXY" 443
+    "$@" || result=$?
+    internet_haproxy_stop "$WORK/internet"
+    rm "$WORK/haproxy.cfg"
+    policy_write "$NETWORK"
+    "$SALLYPORT" network reload "$NETWORK"
+    return "$result"
+}
+
+verified()
+{
+    run --separate-stderr verify --json --only sni --only host --only members --inward openrouter.ai
+    [[ $status -eq 0 ]] || fail "$stderr $output"
+    echo "$output" >"$WORK/verify.json"
+    jq -e '[.groups[] | select(.name == "sni") | .attempts[] | select(.verdict == "ok") | .name] ==
+        ["allowed", "denied", "other-role", "inward", "no-name", "http", "connect", "ssh"]' "$WORK/verify.json" ||
+        fail "$output"
+    [[ $(verdicts second-name) == told ]]
+}
+
+@test "a pass-through: what it has to pass on and what it has to refuse" {
+    passing verified
+}
+
+@test "no pass-through in the policy: its group has nothing to try" {
+    verify --only sni --only host --json | jq -e '[.groups[].name] == ["host", "arrivals"]'
+}
+
+@test "a pass-through that passes everything on is a leak of its lines" {
+    policy_write "$NETWORK" '.proxy.sni = 443'
+    "$SALLYPORT" proxy-config haproxy "$NETWORK" | sed '/set-var(txn.permitted)/s/ if .*//' >"$WORK/haproxy.cfg"
+    passing leaks '.verdict == "leak" and .name == "other-role"' --only sni
+}
+
+@test "no answer from the pass-through: the allowed name is broken" {
+    policy_write "$NETWORK" '.proxy.sni = 443'
+    "$SALLYPORT" proxy-config haproxy "$NETWORK" | sed '/^acl hosts-/s/ -m str .*/ -m str nobody.example/' >"$WORK/haproxy.cfg"
+    passing leaks '.verdict == "broken" and .name == "allowed"' --only sni
+}
+
 # start_verify: one in the background, when its container has its link; $pid.
 start_verify()
 {
