@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sallyport bundle: edits the config.json of a plain OCI bundle, for runc and crun without an engine. */
-#include "cli/verb.h"
 #include "hook/bundle.h"
+#include "cli/verb.h"
 #include "hook/selection.h"
 
 #include <getopt.h>

@@ -18,7 +18,7 @@ static const char USAGE[] =
     "Usage: sallyport check [--json]\n"
     "\n"
     "Tells whether this host can seal containers: what the kernel has to be able to do, who may replace\n"
-    "programs and policies, the networks, the engines' configuration, the squids, and whether the host's\n"
+    "programs and policies, the networks, the engines' configuration, the proxies, and whether the host's\n"
     "firewall lets members through to the proxy. What can be tried is tried, in namespaces that end with\n"
     "the check; of a network that is not up, the uplink is made for that moment. Changes nothing.\n"
     "\n"

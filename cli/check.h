@@ -72,8 +72,8 @@ void check_policies(struct checks *checks, struct check_networks *ret);
 /* What `sallyport install` would still have to do for each engine. */
 void check_engines(struct checks *checks, const struct check_networks *networks);
 
-/* The network's squid: its file, its process, and what it answers to who may nothing. Only reads, but for one
- * request to the squid. */
+/* The network's squid, and its pass-through if the policy has one: the file, the process, and what squid
+ * answers to who may nothing. Only reads, but for one request to squid. */
 void check_proxy(struct checks *checks, const struct check_network *network);
 
 /* Whether a member's connection gets through the host's own firewall to the proxy: tried. */

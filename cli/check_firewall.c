@@ -40,8 +40,8 @@ static bool is_plain(const char *name)
     return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] == '\0';
 }
 
-static void iptables_command(const struct policy *policy, const char *variant, const char *chain,
-                             const struct way *way, char *text)
+static void iptables_command(const struct policy *policy, uint16_t port, const char *variant,
+                             const char *chain, const struct way *way, char *text)
 {
     char address[16];
     char link[IFNAMSIZ];
@@ -49,11 +49,11 @@ static void iptables_command(const struct policy *policy, const char *variant, c
     uplink_name(policy->network, link);
     snprintf(text, COMMAND_SIZE, "iptables-%s -I %s %s %s -%c %s -p tcp --%cport %u -j ACCEPT", variant,
              chain, way->iptables_link, link, way->end, policy_format_address(policy->proxy_address, address),
-             way->end, policy->proxy_port);
+             way->end, port);
 }
 
-static void nft_command(const struct policy *policy, const struct nft_event *event, const struct way *way,
-                        char *text)
+static void nft_command(const struct policy *policy, uint16_t port, const struct nft_event *event,
+                        const struct way *way, char *text)
 {
     char address[16];
     char link[IFNAMSIZ];
@@ -61,11 +61,11 @@ static void nft_command(const struct policy *policy, const struct nft_event *eve
     uplink_name(policy->network, link);
     snprintf(text, COMMAND_SIZE, "nft insert rule %s %s %s %s %s ip %caddr %s tcp %cport %u accept",
              event->family == NFPROTO_INET ? "inet" : "ip", event->table, event->chain, way->nft_link, link,
-             way->end, policy_format_address(policy->proxy_address, address), way->end, policy->proxy_port);
+             way->end, policy_format_address(policy->proxy_address, address), way->end, port);
 }
 
 /* The tables of iptables have the chains of iptables, which then has to have the rule too. */
-static void rule_command(const struct policy *policy, const struct nft_drop *drop, char *text)
+static void rule_command(const struct policy *policy, uint16_t port, const struct nft_drop *drop, char *text)
 {
     const struct nft_event *event = &drop->event;
     const struct way *way = drop->leaving ? &LEAVING : &COMING;
@@ -73,15 +73,16 @@ static void rule_command(const struct policy *policy, const struct nft_drop *dro
                     (strcmp(event->chain, "INPUT") == 0 || strcmp(event->chain, "OUTPUT") == 0);
 
     if (iptables)
-        iptables_command(policy, "nft", event->chain, way, text);
+        iptables_command(policy, port, "nft", event->chain, way, text);
     else if (is_plain(event->table) && is_plain(event->chain))
-        nft_command(policy, event, way, text);
+        nft_command(policy, port, event, way, text);
     else
         snprintf(text, COMMAND_SIZE, "nft list ruleset");
 }
 
 /* The command in the words of what people configure, if that is what drops. */
-static bool manager_command(const struct policy *policy, const struct nft_drop *drop, char *text)
+static bool manager_command(const struct policy *policy, uint16_t port, const struct nft_drop *drop,
+                            char *text)
 {
     const struct nft_event *event = &drop->event;
     const struct way *way = drop->leaving ? &LEAVING : &COMING;
@@ -92,14 +93,15 @@ static bool manager_command(const struct policy *policy, const struct nft_drop *
     uplink_name(policy->network, link);
     if (ufw)
         snprintf(text, COMMAND_SIZE, "ufw allow %s on %s %s %s port %u proto tcp", way->ufw, link,
-                 way->ufw_end, policy_format_address(policy->proxy_address, address), policy->proxy_port);
+                 way->ufw_end, policy_format_address(policy->proxy_address, address), port);
     else if (strcmp(event->table, "firewalld") == 0)
         snprintf(text, COMMAND_SIZE,
                  "firewall-cmd --permanent --zone=trusted --add-interface=%s && firewall-cmd --reload", link);
     return ufw || strcmp(event->table, "firewalld") == 0;
 }
 
-static void advise_drop(const struct policy *policy, const struct nft_drop *drop, struct error *err)
+static void advise_drop(const struct policy *policy, uint16_t port, const struct nft_drop *drop,
+                        struct error *err)
 {
     const struct nft_event *event = &drop->event;
     char command[COMMAND_SIZE];
@@ -111,20 +113,21 @@ static void advise_drop(const struct policy *policy, const struct nft_drop *drop
                  event->family == NFPROTO_INET ? "inet" : "ip", event->table, event->chain);
     if (strncmp(event->table, "sallyport-", strlen("sallyport-")) == 0)
         error_advise(err, "`sallyport network reload %s`", policy->network);
-    else if (manager_command(policy, drop, command))
+    else if (manager_command(policy, port, drop, command))
         error_advise(err, "`%s`", command);
     else {
-        rule_command(policy, drop, command);
+        rule_command(policy, port, drop, command);
         error_advise(err, "put a rule like this into its configuration: `%s`", command);
     }
 }
 
-void check_advise_firewall(const struct policy *policy, const struct nft_drop *drop, struct error *err)
+void check_advise_firewall(const struct policy *policy, uint16_t port, const struct nft_drop *drop,
+                           struct error *err)
 {
     char command[COMMAND_SIZE];
 
     if (drop != NULL) {
-        advise_drop(policy, drop, err);
+        advise_drop(policy, port, drop, err);
         return;
     }
     if (!has_line("/proc/net/ip_tables_names", "filter\n")) {
@@ -133,7 +136,7 @@ void check_advise_firewall(const struct policy *policy, const struct nft_drop *d
                      "tables of the family netdev (`nft list ruleset netdev`)");
         return;
     }
-    iptables_command(policy, "legacy", "INPUT", &COMING, command);
+    iptables_command(policy, port, "legacy", "INPUT", &COMING, command);
     error_advise(err,
                  "no chain of nftables drops it, so a rule of iptables-legacy does; let it through: `%s`",
                  command);

@@ -8,5 +8,7 @@
 #include "netns/nft_trace.h"
 #include "policy/policy.h"
 
-/* Advises `err`. `drop`: what the kernel told of a packet of the trial; NULL if nftables did not drop it. */
-void check_advise_firewall(const struct policy *policy, const struct nft_drop *drop, struct error *err);
+/* Advises `err`. `port`: the proxy's that was tried. `drop`: what the kernel told of a packet of the trial;
+ * NULL if nftables did not drop it. */
+void check_advise_firewall(const struct policy *policy, uint16_t port, const struct nft_drop *drop,
+                           struct error *err);

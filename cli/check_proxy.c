@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The squid of a network whose proxy is on this host: is its file what the policy makes, does it run and
- * listen, and does it enforce. The last is asked of squid itself, from the one address of the network that no
- * role has, the host's own: whoever is let through from there, everybody is.
+ * The programs of a network whose proxy is on this host: is the file what the policy makes, do they run and
+ * listen, and does squid enforce. The last is asked of squid itself, from the one address of the network that
+ * no role has, the host's own: whoever is let through from there, everybody is. The pass-through gives nobody
+ * an answer: what it enforces, `sallyport verify` sees.
  *
  * The name that is asked for does not exist (RFC 2606), and a squid that enforces does not even look it up.
  */
@@ -82,79 +83,107 @@ static int check_enforcing(const struct policy *policy, const char *path, struct
     return error_advise(err, "end it (`squid -k kill -f %s`) and start it again", path);
 }
 
-/* How a person starts the network's squid. */
-static const char *start_command(const struct policy *policy, const char *path, char *text, size_t size)
+/* How a person starts the network's program. */
+static const char *start_command(const struct policy *policy, const struct proxy_kind *kind, const char *path,
+                                 char *text, size_t size)
 {
     if (access("/run/systemd/system", F_OK) == 0)
-        snprintf(text, size, "`systemctl enable --now sallyport-squid@%s`", policy->network);
+        snprintf(text, size, "`systemctl enable --now sallyport-%s@%s`", kind->name, policy->network);
     else
-        snprintf(text, size, "`squid -f %s`", path);
+        snprintf(text, size, "`%s %s`", kind->start, path);
     return text;
 }
 
-static int look_at_squid(const struct policy *policy, const char *path, struct proxy_process *squid,
-                         struct error *err)
+static int check_listening(const struct policy *policy, const struct proxy_process *process,
+                           const char *command, struct error *err)
 {
-    uint32_t listener = 0;
+    const struct proxy_kind *kind = process->kind;
+    uint16_t ports[POLICY_PROXY_PORTS_MAX];
+    size_t count = kind->ports(policy, ports);
     char address[16];
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t listener = 0;
+        int result = connections_listener(policy->proxy_address, ports[i], &listener, err);
+
+        if (result < 0)
+            return result;
+        if (listener != 0)
+            continue;
+        error_set(err, 0, "process %d does not listen at %s:%u", process->pid,
+                  policy_format_address(policy->proxy_address, address), ports[i]);
+        return error_advise(err, "look into %s%s%s, end it (`kill %d`) and start it: %s", kind->log_before,
+                            policy->network, kind->log_after, process->pid, command);
+    }
+    return 0;
+}
+
+static int look_at(const struct policy *policy, const struct proxy_kind *kind, const char *path,
+                   struct proxy_process *process, struct error *err)
+{
     char command[PATH_MAX + 64];
-    int result = proxy_process_find(&proxy_squid, policy->network, path, squid, err);
+    int result = proxy_process_find(kind, policy->network, path, process, err);
 
     if (result < 0)
         return result;
-    start_command(policy, path, command, sizeof(command));
-    if (squid->pidfd < 0) {
-        error_set(err, 0, "none runs, so no member gets out");
+    start_command(policy, kind, path, command, sizeof(command));
+    if (process->pidfd < 0) {
+        error_set(err, 0, "none runs, so no member gets out%s",
+                  kind == &proxy_squid ? "" : " by a program that knows no proxy");
         return error_advise(err, "%s", command);
     }
-    result = connections_listener(policy->proxy_address, policy->proxy_port, &listener, err);
-    if (result == 0 && listener == 0) {
-        error_set(err, 0, "process %d does not listen at %s:%u", squid->pid,
-                  policy_format_address(policy->proxy_address, address), policy->proxy_port);
-        return error_advise(
-            err, "look into /var/log/squid/sallyport-%s.cache, end it (`kill %d`) and start it: %s",
-            policy->network, squid->pid, command);
-    }
-    return result < 0 ? result : check_enforcing(policy, path, err);
+    result = check_listening(policy, process, command, err);
+    return result < 0 || kind != &proxy_squid ? result : check_enforcing(policy, path, err);
 }
 
-/* Of a network that is up: any other has no address for squid yet. */
-static void check_running(struct checks *checks, const struct policy *policy, const char *path)
+/* Of a network that is up: any other has no address for it yet. */
+static void check_running(struct checks *checks, const struct policy *policy, const struct proxy_kind *kind,
+                          const char *path)
 {
-    struct proxy_process squid = {.pidfd = -1};
+    struct proxy_process process = {.kind = kind, .pidfd = -1};
     struct error err = {0};
     char what[64];
     char text[64];
-    int result = look_at_squid(policy, path, &squid, &err);
+    int result = look_at(policy, kind, path, &process, &err);
 
-    snprintf(what, sizeof(what), "squid of %s", policy->network);
-    snprintf(text, sizeof(text), "process %d enforces", squid.pid);
+    snprintf(what, sizeof(what), "%s of %s", kind->name, policy->network);
+    snprintf(text, sizeof(text), "process %d %s", process.pid, kind == &proxy_squid ? "enforces" : "listens");
     check_add(checks, result < 0 ? CHECK_FAILED : CHECK_OK, what, result < 0 ? err.text : text);
-    proxy_process_close(&squid);
+    proxy_process_close(&process);
 }
 
-void check_proxy(struct checks *checks, const struct check_network *network)
+static void check_kind(struct checks *checks, const struct check_network *network,
+                       const struct proxy_kind *kind)
 {
     const struct policy *policy = &network->policy;
+    const enum check_level bad = network->up ? CHECK_FAILED : CHECK_WARNING;
     struct error err = {0};
     char path[PATH_MAX];
     char what[64];
+    char text[128];
     int result = 0;
 
-    snprintf(what, sizeof(what), "squid of %s", policy->network);
+    snprintf(what, sizeof(what), "%s of %s", kind->name, policy->network);
     if (policy->proxy_at == POLICY_PROXY_AT_MEMBER) {
         check_add(checks, CHECK_NOTE, what,
                   "at a member: whether it enforces is not seen from here but by `sallyport verify`");
         return;
     }
-    if (!proxy_present(&proxy_squid)) {
-        check_add(checks, network->up ? CHECK_FAILED : CHECK_WARNING, what,
-                  "/usr/sbin/squid is not there: `apt install squid-openssl`, or squid");
+    if (!proxy_present(kind)) {
+        snprintf(text, sizeof(text), "%s is not there: `apt install %s", kind->program, kind->package);
+        check_add(checks, bad, what, text);
         return;
     }
-    result = proxy_install_look(policy, &proxy_squid, path, &err);
-    snprintf(what, sizeof(what), "squid's file of %s", policy->network);
-    check_add_result(checks, network->up ? CHECK_FAILED : CHECK_WARNING, what, result, &err);
+    result = proxy_install_look(policy, kind, path, &err);
+    snprintf(what, sizeof(what), "%s's file of %s", kind->name, policy->network);
+    check_add_result(checks, bad, what, result, &err);
     if (network->up)
-        check_running(checks, policy, path);
+        check_running(checks, policy, kind, path);
+}
+
+void check_proxy(struct checks *checks, const struct check_network *network)
+{
+    for (size_t i = 0; i < PROXY_KINDS; i++)
+        if (proxy_kinds[i]->wanted(&network->policy))
+            check_kind(checks, network, proxy_kinds[i]);
 }

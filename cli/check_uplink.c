@@ -49,17 +49,17 @@ enum answer {
 struct trial {
     const struct policy *policy;
     const struct policy_role *role;
-    char id[32];  /* of the throw-away member */
-    long wait_ms; /* for the connection */
+    uint16_t port; /* of the proxy's */
+    char id[32];   /* of the throw-away member */
+    long wait_ms;  /* for the connection */
 };
 
 /* From the namespace that the thread is in. Returns an enum answer. The connection ends with a reset: the
  * proxy's farewell would come when the member is gone, and stand in the log as refused. */
 static int try_connect(const struct trial *trial, uint32_t from, struct error *err)
 {
-    const struct policy *policy = trial->policy;
     const struct sockaddr_in source = check_address(from, 0);
-    const struct sockaddr_in proxy = check_address(policy->proxy_address, policy->proxy_port);
+    const struct sockaddr_in proxy = check_address(trial->policy->proxy_address, trial->port);
     const struct timeval limit = {.tv_sec = trial->wait_ms / 1000, .tv_usec = trial->wait_ms % 1000 * 1000};
     const struct linger reset = {.l_onoff = 1};
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -74,9 +74,9 @@ static int try_connect(const struct trial *trial, uint32_t from, struct error *e
 }
 
 /* In the host's namespace. Where a server listens at every address, that one is as good: *ret_fd stays. */
-static int listen_as_proxy(const struct policy *policy, int *ret_fd, struct error *err)
+static int listen_as_proxy(const struct trial *trial, int *ret_fd, struct error *err)
 {
-    const struct sockaddr_in proxy = check_address(policy->proxy_address, policy->proxy_port);
+    const struct sockaddr_in proxy = check_address(trial->policy->proxy_address, trial->port);
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd >= 0 && bind(fd, (const void *)&proxy, sizeof(proxy)) == 0 && listen(fd, 1) == 0)
@@ -114,7 +114,7 @@ static int try_through(const struct trial *trial, int host, int far, struct erro
     int result = namespace_enter(host, err);
 
     if (result == 0)
-        result = listen_as_proxy(trial->policy, &listener, err);
+        result = listen_as_proxy(trial, &listener, err);
     if (result == 0)
         result = namespace_enter(far, err);
     if (result == 0)
@@ -225,12 +225,12 @@ static const struct policy_role *choose_role(const struct check_network *network
 }
 
 /* Whether nobody listens yet: then a refusal says nothing. */
-static bool nobody_listens(const struct policy *policy)
+static bool nobody_listens(const struct trial *trial)
 {
     struct error unseen;
     uint32_t listener = 0;
 
-    return connections_listener(policy->proxy_address, policy->proxy_port, &listener, &unseen) == 0 &&
+    return connections_listener(trial->policy->proxy_address, trial->port, &listener, &unseen) == 0 &&
            listener == 0;
 }
 
@@ -259,7 +259,7 @@ static void find_culprit(const struct check_network *network, struct trial *tria
     if (result < 0)
         error_advise(err, "by whom cannot be seen (%s): look at `nft list ruleset`", unseen.text);
     else
-        check_advise_firewall(&network->policy, found ? &drop : NULL, err);
+        check_advise_firewall(&network->policy, trial->port, found ? &drop : NULL, err);
 }
 
 static void tell(struct checks *checks, const struct check_network *network, struct trial *trial,
@@ -273,38 +273,52 @@ static void tell(struct checks *checks, const struct check_network *network, str
         check_add(checks, CHECK_OK, what, "");
         return;
     }
-    if (network->up && answer == ANSWER_REFUSED && nobody_listens(policy)) {
+    if (network->up && answer == ANSWER_REFUSED && nobody_listens(trial)) {
         check_add(checks, CHECK_NOTE, what,
-                  "refused at once, as where nobody listens: start squid and check again");
+                  trial->port == policy->proxy_port
+                      ? "refused at once, as where nobody listens: start squid and check again"
+                      : "refused at once, as where nobody listens: start haproxy and check again");
         return;
     }
     error_set(&err, 0, "a connection to %s:%u %s", policy_format_address(policy->proxy_address, address),
-              policy->proxy_port,
-              answer == ANSWER_REFUSED ? "is refused by this host" : "does not get through");
+              trial->port, answer == ANSWER_REFUSED ? "is refused by this host" : "does not get through");
     find_culprit(network, trial, &err);
     check_add(checks, CHECK_FAILED, what, err.text);
 }
 
-void check_uplink(struct checks *checks, const struct check_network *network)
+static void try_port(struct checks *checks, const struct check_network *network,
+                     const struct policy_role *role, uint16_t port)
 {
-    struct trial trial = {.policy = &network->policy, .role = choose_role(network)};
+    const struct policy *policy = &network->policy;
+    struct trial trial = {.policy = policy, .role = role, .port = port, .wait_ms = CONNECT_MS};
     struct error err = {0};
     char what[64];
     int result = 0;
 
-    if (network->policy.proxy_at != POLICY_PROXY_AT_HOST)
-        return;
-    snprintf(what, sizeof(what), "members of %s to the proxy", network->policy.network);
-    if (trial.role == NULL) {
+    if (port == policy->proxy_port)
+        snprintf(what, sizeof(what), "members of %s to the proxy", policy->network);
+    else
+        snprintf(what, sizeof(what), "members of %s to the pass-through, port %u", policy->network, port);
+    if (role == NULL) {
         check_add(checks, CHECK_NOTE, what,
                   "no role to try it with; `sallyport verify` does it in a container");
         return;
     }
-    trial.wait_ms = CONNECT_MS;
     snprintf(trial.id, sizeof(trial.id), "sallyport-check-%d", getpid());
     result = run(network, &trial, &err);
     if (result < 0)
         check_add(checks, CHECK_FAILED, what, err.text);
     else
         tell(checks, network, &trial, what, result);
+}
+
+void check_uplink(struct checks *checks, const struct check_network *network)
+{
+    uint16_t ports[POLICY_PROXY_PORTS_MAX];
+    size_t count = policy_proxy_ports(&network->policy, ports);
+
+    if (network->policy.proxy_at != POLICY_PROXY_AT_HOST)
+        return;
+    for (size_t i = 0; i < count; i++)
+        try_port(checks, network, choose_role(network), ports[i]);
 }

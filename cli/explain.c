@@ -68,11 +68,11 @@ static json_t *text_or_null(const char *text)
 static int print_json(const char *network, const char *role, const struct target *target,
                       const struct answer *answer, struct error *err)
 {
-    cleanup_json json_t *document =
-        json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "network", network, "role", role, "target",
-                  target->text, "allowed", answer->allowed, "way", text_or_null(answer->way), "wall",
-                  text_or_null(answer->wall), "line", text_or_null(answer->line), "reason",
-                  text_or_null(answer->reason), "advice", text_or_null(answer->advice));
+    cleanup_json json_t *document = json_pack(
+        "{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "network", network, "role", role, "target",
+        target->text, "allowed", answer->allowed, "pass_through", answer->passed, "way",
+        text_or_null(answer->way), "wall", text_or_null(answer->wall), "line", text_or_null(answer->line),
+        "reason", text_or_null(answer->reason), "advice", text_or_null(answer->advice));
 
     if (document == NULL || json_dumpf(document, stdout, JSON_INDENT(2)) < 0)
         return error_set(err, 0, "write the answer as JSON");

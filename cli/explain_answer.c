@@ -77,13 +77,35 @@ static void answer_loopback(const struct question *question, struct answer *ret)
     snprintf(ret->reason, sizeof(ret->reason), "the member itself, no packet leaves it");
 }
 
+/* The ports of the proxy in words. Returns whether `port` is among them. */
+static bool list_proxy_ports(const struct policy *policy, uint16_t port, char ret_words[64])
+{
+    uint16_t ports[POLICY_PROXY_PORTS_MAX];
+    size_t count = policy_proxy_ports(policy, ports);
+    bool among = false;
+
+    ret_words[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(ret_words);
+
+        snprintf(ret_words + length, 64 - length, "%s%u",
+                 i == 0           ? ""
+                 : i + 1 == count ? " and "
+                                  : ", ",
+                 ports[i]);
+        among = among || ports[i] == port;
+    }
+    return among;
+}
+
 static void answer_proxy(const struct question *question, struct answer *ret)
 {
     const struct policy *policy = question->policy;
     const char *role = question->role->name;
+    char ports[64];
 
-    if (question->target->port != policy->proxy_port) {
-        refuse(ret, "hub", "the proxy is reached at port %u only", policy->proxy_port);
+    if (!list_proxy_ports(policy, question->target->port, ports)) {
+        refuse(ret, "hub", "the proxy is reached at port %s only", ports);
     } else if (question->role->reach_proxy) {
         ret->way = "direct";
         allow(ret, "$.roles.%s.reach \"proxy\"", role);
@@ -200,6 +222,31 @@ static const char *format_port(uint16_t port, char buffer[8])
     return buffer;
 }
 
+/* Whether the role's list has the name itself, at the port of a pass-through. */
+static bool is_passed(const struct question *question)
+{
+    const struct policy_role *role = question->role;
+
+    for (size_t i = 0; i < role->hosts_count; i++)
+        if (role->hosts[i].port == question->target->port &&
+            policy_passes_host(question->policy, &role->hosts[i]) &&
+            strcmp(role->hosts[i].name, question->target->name) == 0)
+            return true;
+    return false;
+}
+
+/* What a program has to do to get there. */
+static const char *how(const struct question *question, bool passed)
+{
+    if (!policy_passes(question->policy))
+        return "with CONNECT";
+    if (!passed)
+        return "with CONNECT only";
+    return question->target->port == question->policy->proxy_sni
+               ? "with CONNECT, or by the server name of its TLS, as programs do that know no proxy"
+               : "with CONNECT, or by the Host header of plain HTTP, as programs do that know no proxy";
+}
+
 /* Returns false, with `ret` untouched, if the role's list does not have the name at the port. */
 static bool answer_listed(const struct question *question, struct answer *ret)
 {
@@ -212,11 +259,12 @@ static bool answer_listed(const struct question *question, struct answer *ret)
     if (index == role->hosts_count)
         return false;
     host = &role->hosts[index];
-    *ret = (struct answer){.way = "proxy"};
+    *ret = (struct answer){.way = "proxy", .passed = is_passed(question)};
     allow(ret, "$.roles.%s.hosts[%zu] \"%s%s%s\"", role->name, index, host->subdomains ? "." : "", host->name,
           format_port(host->port, port));
     snprintf(ret->reason, sizeof(ret->reason),
-             "with CONNECT; the proxy still refuses it while an address of the name is not public");
+             "%s; the proxy still refuses it while an address of the name is not public",
+             how(question, ret->passed));
     return true;
 }
 

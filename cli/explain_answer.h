@@ -4,7 +4,8 @@
  * makes it so.
  *
  * Invariant: the answer is that of the walls. The hub's flows are those of netns/flows.c, the lists of hosts
- * are matched as squid's dstdomain does with the configuration of cli/squid.c. What only a resolver knows
+ * are matched as squid's dstdomain does with the configuration of cli/squid.c, and as haproxy does with that
+ * of cli/haproxy.c. What only a resolver knows
  * (the addresses of a name, which the proxy wants to be public) is not answered, and the answer says so. */
 #pragma once
 
@@ -13,6 +14,7 @@
 
 struct answer {
     bool allowed;
+    bool passed;     /* by the proxy's pass-through, too: programs that know no proxy get there */
     const char *way; /* "loopback", "direct", "proxy", "engine" (a link that is not ours); NULL if refused */
     const char
         *wall;      /* "guard", "routes and guard", "hub", "proxy": the first that refuses; NULL if allowed */

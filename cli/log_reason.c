@@ -99,14 +99,36 @@ void log_reason_packet(const struct policy *policy, const struct policy_role *ro
         set(ret, "", "hub: the policy in force does not allow it");
 }
 
-static void stale(const struct policy *policy, const char *what, struct log_reason *ret)
+/* Which of the proxy's programs refused. */
+static const char *who(const struct squid_log_line *line)
+{
+    return strcmp(line->method, SQUID_LOG_TLS) == 0 || strcmp(line->method, SQUID_LOG_HTTP) == 0
+               ? "pass-through"
+               : "proxy";
+}
+
+static void stale(const struct policy *policy, const char *what, const struct squid_log_line *line,
+                  struct log_reason *ret)
 {
     char allow[256];
 
     snprintf(allow, sizeof(allow), "run `sallyport proxy-config squid %s --install`%s", policy->network,
              policy->proxy_at == POLICY_PROXY_AT_MEMBER ? ", then have the proxy's engine send it SIGHUP"
                                                         : "");
-    set(ret, allow, "proxy: %s, but the proxy has another policy", what);
+    set(ret, allow, "%s: %s, but the proxy has another policy", who(line), what);
+}
+
+/* A name that the role's list has, but that the pass-through did not pass on. */
+static void connect_only(const struct policy *policy, const struct policy_role *role,
+                         const struct target *target, const struct answer *answer, struct log_reason *ret)
+{
+    char allow[POLICY_HOST_SIZE + 256];
+
+    snprintf(allow, sizeof(allow),
+             "add \"%s%s\" to $.roles.%s.hosts, then run `sallyport proxy-config haproxy %s --install`, and "
+             "start the container anew",
+             target->name, target->port == policy->proxy_http ? ":80" : "", role->name, policy->network);
+    set(ret, allow, "pass-through: %s is for CONNECT only", answer->line);
 }
 
 /* Neither a host of the role's list, nor a role. */
@@ -119,18 +141,20 @@ static void hosts_reason(const struct policy *policy, const struct squid_log_lin
     struct error unused;
 
     if (role == NULL) {
-        set(ret, LOG_NOTHING, "proxy: the address that asks is no role's");
+        set(ret, LOG_NOTHING, "%s: the address that asks is no role's", who(line));
         return;
     }
     if (line->cut || target_parse(policy, line->target, &target, &unused) < 0) {
-        set(ret, LOG_NOTHING, "proxy: what is asked for is no name of a host");
+        set(ret, LOG_NOTHING, "%s: what is asked for is no name of a host", who(line));
         return;
     }
     answer_make_request(policy, role, &target, &answer);
-    if (answer.allowed)
-        stale(policy, answer.line, ret);
+    if (answer.allowed && !answer.passed && strcmp(who(line), "proxy") != 0)
+        connect_only(policy, role, &target, &answer, ret);
+    else if (answer.allowed)
+        stale(policy, answer.line, line, ret);
     else
-        set_answer(ret, "proxy", &answer);
+        set_answer(ret, who(line), &answer);
 }
 
 void log_reason_request(const struct policy *policy, const struct squid_log_line *line,
@@ -140,16 +164,20 @@ void log_reason_request(const struct policy *policy, const struct squid_log_line
         set(ret, "", "proxy: a rule that is not Sallyport's");
     else if (strcmp(line->denial, "-") == 0)
         set(ret, LOG_NOTHING, "proxy: not a request that it understands (%u)", line->status);
-    else if (strcmp(line->denial, SQUID_LOG_METHOD) == 0 || strcmp(line->method, "CONNECT") != 0)
+    else if (strcmp(line->denial, SQUID_LOG_UNNAMED) == 0)
+        set(ret, LOG_NOTHING,
+            "pass-through: neither TLS with a server name nor, at port 80, HTTP with a Host");
+    else if (strcmp(line->denial, SQUID_LOG_METHOD) == 0 ||
+             (strcmp(who(line), "proxy") == 0 && strcmp(line->method, "CONNECT") != 0))
         set(ret, LOG_NOTHING, "proxy: it takes CONNECT only, as for https");
     else if (strcmp(line->denial, SQUID_LOG_NAME) == 0)
-        set(ret, LOG_NOTHING, "proxy: the name does not resolve");
+        set(ret, LOG_NOTHING, "%s: the name does not resolve", who(line));
     else if (strcmp(line->denial, SQUID_LOG_SUBNET) == 0)
-        set(ret, LOG_NOTHING, "proxy: the name leads to addresses of the network itself");
+        set(ret, LOG_NOTHING, "%s: the name leads to addresses of the network itself", who(line));
     else if (strcmp(line->denial, SQUID_LOG_HOSTS) != 0)
-        set(ret, LOG_NOTHING, "proxy: target not public (%s)", line->denial);
+        set(ret, LOG_NOTHING, "%s: target not public (%s)", who(line), line->denial);
     else if (policy != NULL)
         hosts_reason(policy, line, ret);
     else
-        set(ret, "", "proxy: hosts of the role");
+        set(ret, "", "%s: hosts of the role", who(line));
 }

@@ -92,11 +92,22 @@ static void put_published(const struct policy_role *role, FILE *out)
     }
 }
 
+static void put_proxy_ports(const struct policy *policy, FILE *out)
+{
+    uint16_t ports[POLICY_PROXY_PORTS_MAX];
+    size_t count = policy_proxy_ports(policy, ports);
+
+    fputs(" [label=\"", out);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s%u", i > 0 ? ", " : "", ports[i]);
+    fputs("\"];\n", out);
+}
+
 static void put_reach(const struct policy *policy, const struct policy_role *role, FILE *out)
 {
     if (role->reach_proxy) {
         put_edge("role ", role->name, "role ", POLICY_PROXY_ROLE, out);
-        fprintf(out, " [label=\"%u\"];\n", policy->proxy_port);
+        put_proxy_ports(policy, out);
         put_hosts(role, out);
     }
     for (size_t i = 0; i < role->targets_count; i++) {

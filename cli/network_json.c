@@ -32,14 +32,15 @@ static json_t *make_members(const struct network_view *view)
     return json_incref(list);
 }
 
-static json_t *make_hosts(const struct policy_role *role)
+static json_t *make_hosts(const struct policy *policy, const struct policy_role *role)
 {
     cleanup_json json_t *list = json_array();
 
     for (size_t i = 0; i < role->hosts_count; i++)
         if (json_array_append_new(list,
-                                  json_pack("{s:s, s:b, s:i}", "name", role->hosts[i].name, "subdomains",
-                                            role->hosts[i].subdomains, "port", role->hosts[i].port)) < 0)
+                                  json_pack("{s:s, s:b, s:i, s:b}", "name", role->hosts[i].name, "subdomains",
+                                            role->hosts[i].subdomains, "port", role->hosts[i].port,
+                                            "pass_through", policy_passes_host(policy, &role->hosts[i]))) < 0)
             return NULL;
     return json_incref(list);
 }
@@ -82,8 +83,8 @@ static json_t *make_role(const struct network_view *view, const struct policy_ro
                      policy_format_address(role->addresses.first, first), "last",
                      policy_format_address(role->addresses.last, last), "up",
                      (json_int_t)network_view_members_of(view, role->name), "proxy", role->reach_proxy,
-                     "reach", make_targets(&view->policy, role), "hosts", make_hosts(role), "published",
-                     make_published(role));
+                     "reach", make_targets(&view->policy, role), "hosts", make_hosts(&view->policy, role),
+                     "published", make_published(role));
 }
 
 static json_t *make_roles(const struct network_view *view)
@@ -122,6 +123,12 @@ static json_t *make_subnet(const struct network_view *view)
     return json_sprintf("%s/%u", policy_format_address(view->policy.subnet, text), view->policy.prefix);
 }
 
+/* null: there is none. */
+static json_t *make_port(uint16_t port)
+{
+    return port != 0 ? json_integer(port) : json_null();
+}
+
 static json_t *make_proxy(const struct network_view *view)
 {
     const struct policy *policy = &view->policy;
@@ -129,8 +136,9 @@ static json_t *make_proxy(const struct network_view *view)
 
     if (!view->has_policy)
         return json_null();
-    return json_pack("{s:s, s:i, s:s, s:b}", "address", policy_format_address(policy->proxy_address, text),
-                     "port", policy->proxy_port, "at",
+    return json_pack("{s:s, s:i, s:o, s:o, s:s, s:b}", "address",
+                     policy_format_address(policy->proxy_address, text), "port", policy->proxy_port, "sni",
+                     make_port(policy->proxy_sni), "http", make_port(policy->proxy_http), "at",
                      policy->proxy_at == POLICY_PROXY_AT_HOST ? "host" : "member", "up",
                      network_view_proxy_up(view));
 }

@@ -96,6 +96,10 @@ static void print_heading(const struct network_view *view, FILE *out)
         fprintf(out, "; subnet %s/%u, proxy %s:%u at %s", policy_format_address(policy->subnet, subnet),
                 policy->prefix, policy_format_address(policy->proxy_address, proxy), policy->proxy_port,
                 policy->proxy_at == POLICY_PROXY_AT_HOST ? "the host" : "a member");
+    if (view->has_policy && policy->proxy_sni != 0)
+        fprintf(out, ", TLS passed through at port %u", policy->proxy_sni);
+    if (view->has_policy && policy->proxy_http != 0)
+        fprintf(out, ", HTTP at port %u", policy->proxy_http);
     fprintf(out, "\nmembers: %zu; refused by the hub: %" PRIu64 " packets, %s", network_view_members(view),
             view->refused_packets, network_format_bytes(view->refused_bytes, bytes));
     print_most_refused(view, out);
@@ -217,7 +221,31 @@ static void print_targets(const struct network_view *view, const struct policy_r
     }
 }
 
-static void print_hosts(const struct policy_role *role, FILE *out)
+static void put_host(struct words *words, const struct policy_host *host)
+{
+    if (host->port == 443)
+        put_word(words, "%s%s", host->subdomains ? "." : "", host->name);
+    else
+        put_word(words, "%s%s:%u", host->subdomains ? "." : "", host->name, host->port);
+}
+
+/* Those that are reached by programs which know no proxy, too. */
+static void print_passed(const struct policy *policy, const struct policy_role *role, FILE *out)
+{
+    struct words words;
+    bool any = false;
+
+    for (size_t i = 0; i < role->hosts_count; i++) {
+        if (!policy_passes_host(policy, &role->hosts[i]))
+            continue;
+        if (!any)
+            words = next_line(out, "by name:");
+        any = true;
+        put_host(&words, &role->hosts[i]);
+    }
+}
+
+static void print_hosts(const struct policy *policy, const struct policy_role *role, FILE *out)
 {
     struct words words;
 
@@ -226,14 +254,9 @@ static void print_hosts(const struct policy_role *role, FILE *out)
     words = next_line(out, "by proxy:");
     if (role->hosts_count == 0)
         put_word(&words, "no host");
-    for (size_t i = 0; i < role->hosts_count; i++) {
-        const struct policy_host *host = &role->hosts[i];
-
-        if (host->port == 443)
-            put_word(&words, "%s%s", host->subdomains ? "." : "", host->name);
-        else
-            put_word(&words, "%s%s:%u", host->subdomains ? "." : "", host->name, host->port);
-    }
+    for (size_t i = 0; i < role->hosts_count; i++)
+        put_host(&words, &role->hosts[i]);
+    print_passed(policy, role, out);
 }
 
 static void print_published(const struct policy_role *role, FILE *out)
@@ -253,7 +276,7 @@ static void print_role(const struct network_view *view, const struct policy_role
 {
     fprintf(out, "%-12s %6zu ", role->name, network_view_members_of(view, role->name));
     print_targets(view, role, out);
-    print_hosts(role, out);
+    print_hosts(&view->policy, role, out);
     print_published(role, out);
     fputc('\n', out);
 }

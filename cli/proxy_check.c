@@ -115,7 +115,7 @@ int proxy_check(const struct proxy_kind *kind, const char *text, size_t length, 
 
     if (!proxy_present(kind)) {
         error_set(err, errno, "%s", kind->program);
-        return error_advise(err, "install %s", kind->package);
+        return error_advise(err, "`apt install %s", kind->package);
     }
     if (config < 0 || output < 0)
         return error_set(err, errno, "memfd_create");

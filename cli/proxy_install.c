@@ -272,8 +272,8 @@ static int tell(const struct installation *self, const struct part *part, struct
 
     if (part->process.pidfd < 0) {
         if (part->after != NULL)
-            printf("no %s runs for this network: `%s -f %s/%s` starts it\n", kind->name, kind->name,
-                   self->path, part->name);
+            printf("no %s runs for this network: `%s %s/%s` starts it\n", kind->name, kind->start, self->path,
+                   part->name);
         return 0;
     }
     if (part->after == NULL) {

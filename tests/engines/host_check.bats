@@ -332,6 +332,27 @@ PYTHON
     [[ ! -s $WORK/internet/queries ]] || ! grep sallyport-check "$WORK/internet/queries"
 }
 
+@test "haproxy: only where the policy has a pass-through; not installed, without file, stopped, and started as it says" {
+    network_up
+    install_config
+    check failed "squid of"
+    [[ $output != *haproxy* ]]
+    policy_write "$NETWORK" '.proxy.sni = 443'
+    "$SALLYPORT" network reload "$NETWORK"
+    check failed haproxy unshare --mount --propagation private sh -ec 'mount --bind /dev/null /usr/sbin/haproxy; exec "$@"' sh
+    advised failed "haproxy's file"
+    check failed "haproxy of"
+    check note "members of hermes to the pass-through, port 443"
+    follow "haproxy of"
+    eventually test -s "/run/sallyport-haproxy-$NETWORK.pid"
+    check ok "haproxy of"
+    check ok "members of hermes to the pass-through, port 443"
+    nft 'add table ip spt; add chain ip spt input { type filter hook input priority 0; }; add rule ip spt input tcp dport 443 drop'
+    check failed "members of hermes to the pass-through, port 443"
+    says "tcp dport 443 accept"
+    internet_end "/run/sallyport-haproxy-$NETWORK.pid"
+}
+
 @test "squid: one that lets everybody through is asked, and told to read its file" {
     network_up
     install_config

@@ -98,7 +98,7 @@ print("ended")' "$PROXY" "$3" "$WORK/internet/ca.pem" "${HELLO:+$WORK/$1.go}" </
     [ "$status" -eq 0 ]
     says "wrote $SQUID_CONFIG"
     says "wrote $HAPROXY_CONFIG"
-    says "no haproxy runs for this network: \`haproxy -f $HAPROXY_CONFIG\` starts it"
+    says "no haproxy runs for this network: \`haproxy -D -f $HAPROXY_CONFIG\` starts it"
     diff "$HAPROXY_CONFIG" <("$SALLYPORT" proxy-config haproxy "$NETWORK")
     [ "$(stat -c '%U %a' "$HAPROXY_CONFIG")" = "root 644" ]
     [ "$(ls -A "$DIRECTORY" | paste -sd ' ')" = "haproxy.cfg squid.conf" ]
@@ -208,7 +208,7 @@ nothing_changed()
     policy_write "$NETWORK" "$PASSING"'| .roles.agent.hosts = []'
     mount --bind /dev/null /usr/sbin/haproxy
     nothing_changed install_config
-    says "/usr/sbin/haproxy: Permission denied; install haproxy, 2.6 or later"
+    says "/usr/sbin/haproxy: Permission denied; \`apt install haproxy\`, 2.6 or later"
     umount /usr/sbin/haproxy
     cat >"$WORK/old" <<'SH'
 #!/bin/sh
