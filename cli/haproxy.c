@@ -101,7 +101,6 @@ static void write_process(FILE *out, const struct policy *policy)
 static void write_defaults(FILE *out)
 {
     fputs("defaults\n"
-          "log global\n"
           "option dontlognull\n"
           "option splice-auto\n"
           "option tcpka\n"
@@ -207,6 +206,7 @@ static void write_frontend(FILE *out, const struct policy *policy, const struct 
             "frontend %s\n"
             "mode %s\n"
             "bind %s:%u\n"
+            "log global\n"
             "log-format \"%%Ts.%%ms %%Tt %%ci %%[var(txn.result,TCP_DENIED/403)] %%B HIER_DIRECT/%%si "
             "%%[var(txn.denied," SQUID_LOG_UNNAMED ")] "
             "%s %%[var(txn.name),url_enc]:%u\"\n"

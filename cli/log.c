@@ -20,8 +20,8 @@ static const char USAGE[] =
     "                 may reach instead, and what would allow it\n"
     "  --json         one JSON object a line\n"
     "  --network N    of this network; without it, of `" POLICY_DEFAULT_NETWORK "`\n"
-    "  --proxy-log F  the proxy's log, `-` for standard input. Without it, that of the squid on the host. A\n"
-    "                 proxy in a container prints its log:\n"
+    "  --proxy-log F  the proxy's log, `-` for standard input. Without it, those of the squid and the\n"
+    "                 pass-through on the host. A proxy in a container prints its log:\n"
     "                 docker logs --follow PROXY | sallyport log -f --network NETWORK --proxy-log -\n"
     "\n"
     "Without -f: how many packets were refused since the hub was made (the kernel keeps no more of the "
@@ -65,18 +65,18 @@ static int parse(int argc, char **argv, struct options *options)
 /* `policy` is NULL where there is none that can be read: the hub runs without it. */
 static int run(const struct options *options, const struct policy *policy, struct error *err)
 {
-    cleanup_free char *path = log_proxy_path(options->network);
-    const bool on_host =
-        policy != NULL && policy->proxy_at == POLICY_PROXY_AT_HOST && options->proxy_log == NULL;
-    const char *proxy_log = options->proxy_log != NULL ? options->proxy_log : "";
+    struct log_proxy_names logs = {0};
 
-    if (path == NULL)
-        return error_set(err, ENOMEM, "find the proxy's log");
-    if (on_host)
-        proxy_log = path;
+    if (options->proxy_log != NULL) {
+        if (strlen(options->proxy_log) >= sizeof(logs.names[0]))
+            return error_set(err, ENAMETOOLONG, "--proxy-log %.64s", options->proxy_log);
+        strcpy(logs.names[0], options->proxy_log);
+    } else if (policy != NULL && policy->proxy_at == POLICY_PROXY_AT_HOST) {
+        log_proxy_on_host(policy, &logs);
+    }
     if (options->follow)
-        return log_follow(options->network, proxy_log, options->json, err);
-    return log_summary(options->network, policy, proxy_log, options->json, err);
+        return log_follow(options->network, &logs, options->json, err);
+    return log_summary(options->network, policy, &logs, options->json, err);
 }
 
 int verb_log(int argc, char **argv, struct error *err)

@@ -53,7 +53,7 @@ struct follower {
     struct netlink *rules; /* the counter, */
     struct netlink *links; /* and whose link is whose */
     int hub;
-    struct log_proxy proxy;
+    struct log_proxy proxies[LOG_PROXIES];
     struct loaded file;  /* the policy as it is written, */
     struct loaded older; /* and as it was when the hub got it, where that is another one */
     bool fresh;          /* both have been looked at since something came */
@@ -76,7 +76,8 @@ static void follower_free_at(struct follower *follower)
     netlink_close(follower->rules);
     netlink_close(follower->links);
     cleanup_close_at(&follower->hub);
-    log_proxy_close(&follower->proxy);
+    for (size_t i = 0; i < LOG_PROXIES; i++)
+        log_proxy_close(&follower->proxies[i]);
     unload(&follower->file);
     unload(&follower->older);
 }
@@ -202,24 +203,39 @@ static int read_packets(struct follower *follower, struct error *err)
     return nflog_read(follower->log, print_packet, follower, err);
 }
 
-static bool read_proxy(struct follower *follower)
+static bool read_proxies(struct follower *follower)
 {
     bool more = false;
 
     follower->fresh = false;
-    more = log_proxy_read(&follower->proxy);
-    log_proxy_complain(&follower->proxy, follower->output.network);
+    for (size_t i = 0; i < LOG_PROXIES; i++) {
+        more |= log_proxy_read(&follower->proxies[i]);
+        log_proxy_complain(&follower->proxies[i], follower->output.network);
+    }
     return more;
 }
 
-static void settle_proxy(struct follower *follower)
+static void settle_proxies(struct follower *follower)
 {
     uint64_t requests = 0;
     uint64_t unreadable = 0;
 
-    log_proxy_settle(&follower->proxy, &requests, &unreadable);
+    for (size_t i = 0; i < LOG_PROXIES; i++) {
+        uint64_t more = 0;
+        uint64_t unread = 0;
+
+        log_proxy_settle(&follower->proxies[i], &more, &unread);
+        requests += more;
+        unreadable += unread;
+    }
     if (requests > 0 || unreadable > 0)
         log_line_proxy_more(&follower->output, requests, unreadable);
+}
+
+/* Whether there are files, which have to be looked at from time to time. Standard input is the first. */
+static bool has_files(const struct follower *follower)
+{
+    return log_proxy_is_file(&follower->proxies[0]);
 }
 
 /* A packet is counted a moment before its line is on its way: so what the counter said a tick ago is compared
@@ -235,7 +251,7 @@ static int tick(struct follower *follower, struct error *err)
         return result;
     tell_more(follower, follower->settled);
     follower->settled = refused;
-    settle_proxy(follower);
+    settle_proxies(follower);
     return verb_flush_output(err);
 }
 
@@ -254,14 +270,15 @@ static bool has_input(int descriptor)
     return poll(&wait, 1, 0) == 1;
 }
 
-static void finish_proxy(struct follower *follower)
+static void finish_proxies(struct follower *follower)
 {
-    const bool file = log_proxy_is_file(&follower->proxy);
+    const bool files = has_files(follower);
 
-    for (unsigned i = 0; i < LAST_READS && (file || has_input(log_proxy_descriptor(&follower->proxy))); i++)
-        if (!read_proxy(follower))
+    for (unsigned i = 0; i < LAST_READS && (files || has_input(log_proxy_descriptor(&follower->proxies[0])));
+         i++)
+        if (!read_proxies(follower))
             break;
-    settle_proxy(follower);
+    settle_proxies(follower);
 }
 
 /* The rest of the count, and the last line. */
@@ -275,7 +292,7 @@ static int finish(struct follower *follower, const char *reason, struct error *e
     if (result < 0)
         return result;
     tell_more(follower, refused);
-    finish_proxy(follower);
+    finish_proxies(follower);
     log_line_end(&follower->output, reason);
     return verb_flush_output(err);
 }
@@ -285,7 +302,7 @@ static int patience(const struct follower *follower, int64_t next, bool more)
 {
     int64_t left = next - clock_milliseconds();
 
-    if (log_proxy_is_file(&follower->proxy) && left > FILE_MS)
+    if (has_files(follower) && left > FILE_MS)
         left = FILE_MS;
     return more || left < 0 ? 0 : (int)left;
 }
@@ -296,8 +313,8 @@ static int read_all(struct follower *follower, bool packets, bool input, bool *r
     int result = packets ? read_packets(follower, err) : 0;
 
     *ret_more = false;
-    if (result == 0 && (input || log_proxy_is_file(&follower->proxy)))
-        *ret_more = read_proxy(follower);
+    if (result == 0 && (input || has_files(follower)))
+        *ret_more = read_proxies(follower);
     return result == 0 ? verb_flush_output(err) : result;
 }
 
@@ -310,7 +327,7 @@ static int follow(struct follower *follower, int signals, struct error *err)
     while (result == 0) {
         struct pollfd wait[] = {{.fd = netlink_descriptor(follower->log), .events = POLLIN},
                                 {.fd = signals, .events = POLLIN},
-                                {.fd = log_proxy_descriptor(&follower->proxy), .events = POLLIN}};
+                                {.fd = log_proxy_descriptor(&follower->proxies[0]), .events = POLLIN}};
 
         if (poll(wait, array_size(wait), patience(follower, next, more)) < 0 && errno != EINTR)
             return error_set(err, errno, "wait for refused packets");
@@ -359,21 +376,23 @@ static int drop_privileges(struct error *err)
 }
 
 /* Squid's log belongs to squid's user; without capabilities, its group may read it, and what takes its place
- * when it is rotated, and the directory's group may find it. */
-static int join_groups(const struct log_proxy *proxy, struct error *err)
+ * when it is rotated, and the directory's group may find it. The pass-through's is beside it. */
+static int join_groups(const struct follower *follower, struct error *err)
 {
-    cleanup_free char *copy = log_proxy_is_file(proxy) ? strdup(proxy->name) : NULL;
+    const char *name = follower->proxies[0].name;
+    cleanup_free char *copy = has_files(follower) ? strdup(name) : NULL;
     struct stat status;
-    gid_t groups[2];
+    gid_t groups[1 + LOG_PROXIES];
     size_t count = 0;
 
     if (copy == NULL)
         return 0;
-    if (lstat(proxy->name, &status) == 0)
-        groups[count++] = status.st_gid;
+    for (size_t i = 0; i < LOG_PROXIES; i++)
+        if (log_proxy_is_file(&follower->proxies[i]) && lstat(follower->proxies[i].name, &status) == 0)
+            groups[count++] = status.st_gid;
     if (stat(dirname(copy), &status) == 0)
         groups[count++] = status.st_gid;
-    return setgroups(count, groups) < 0 ? error_set(err, errno, "join the groups of %s", proxy->name) : 0;
+    return setgroups(count, groups) < 0 ? error_set(err, errno, "join the groups of %s", name) : 0;
 }
 
 int log_open_hub(const char *network, struct error *err)
@@ -417,23 +436,25 @@ static int begin(struct follower *follower, struct error *err)
             "sallyport: %s: the hub does not run the policy file: what is allowed is not shown, and a hub "
             "of an earlier release logs nothing; run `sallyport network reload %s`\n",
             output->network, output->network);
-    log_line_begin(output, follower->before, follower->proxy.name);
-    log_proxy_complain(&follower->proxy, output->network);
+    log_line_begin(output, follower->before, follower->proxies[0].name, follower->proxies[1].name);
+    for (size_t i = 0; i < LOG_PROXIES; i++)
+        log_proxy_complain(&follower->proxies[i], output->network);
     return verb_flush_output(err);
 }
 
-int log_follow(const char *network, const char *proxy_log, bool json, struct error *err)
+int log_follow(const char *network, const struct log_proxy_names *proxy_logs, bool json, struct error *err)
 {
     __attribute__((cleanup(follower_free_at))) struct follower follower = {
         .output = {.network = network, .json = json}, .hub = log_open_hub(network, err)};
     cleanup_close int signals = -1;
     int result = follower.hub;
 
-    log_proxy_open(proxy_log, false, true, print_request, &follower, &follower.proxy);
+    for (size_t i = 0; i < LOG_PROXIES; i++)
+        log_proxy_open(proxy_logs->names[i], false, true, print_request, &follower, &follower.proxies[i]);
     if (result >= 0)
         result = open_sockets(&follower, err);
     if (result == 0)
-        result = join_groups(&follower.proxy, err);
+        result = join_groups(&follower, err);
     if (result < 0)
         return result;
     signals = open_signals(err);

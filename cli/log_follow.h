@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "cli/log_proxy.h"
 
 #include <stdbool.h>
 
@@ -11,6 +12,6 @@
  * caller's. */
 int log_open_hub(const char *network, struct error *err);
 
-/* Prints what is refused until the network goes or a signal comes. `proxy_log`: a file, "-" for standard
- * input, or "" for the hub alone. */
-int log_follow(const char *network, const char *proxy_log, bool json, struct error *err);
+/* Prints what is refused until the network goes or a signal comes. `proxy_logs`: without any, by the hub
+ * alone. */
+int log_follow(const char *network, const struct log_proxy_names *proxy_logs, bool json, struct error *err);

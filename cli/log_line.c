@@ -66,7 +66,8 @@ static void begin_text(const struct log_output *output)
     printf("%s %s ", now(time), output->network);
 }
 
-void log_line_begin(const struct log_output *output, uint64_t refused_before, const char *proxy_log)
+void log_line_begin(const struct log_output *output, uint64_t refused_before, const char *proxy_log,
+                    const char *passing_log)
 {
     cleanup_json json_t *line = NULL;
 
@@ -74,12 +75,14 @@ void log_line_begin(const struct log_output *output, uint64_t refused_before, co
         line = object(output, "begin");
         json_object_set_new(line, "packets", json_integer((json_int_t)refused_before));
         json_object_set_new(line, "proxy_log", json_string(proxy_log));
+        json_object_set_new(line, "pass_through_log", json_string(passing_log));
         print_object(line);
         return;
     }
     begin_text(output);
     printf("begins; %" PRIu64 " packets were refused before", refused_before);
-    printf("%s%s\n", proxy_log[0] != '\0' ? "; the proxy's refusals are read from " : "", proxy_log);
+    printf("%s%s%s%s\n", proxy_log[0] != '\0' ? "; the proxy's refusals are read from " : "", proxy_log,
+           passing_log[0] != '\0' ? " and " : "", passing_log);
 }
 
 void log_line_more(const struct log_output *output, uint64_t packets)

@@ -6,7 +6,7 @@
  * bytes, and the words of a request, only give what was wanted. A request is older than its line, by as much
  * as the log that is read: its time is the proxy's, its container the one that has the address now.
  *
- *     begin       packets (refused before), proxy_log (a file, "-" or "")
+ *     begin       packets (refused before), proxy_log (a file, "-" or ""), pass_through_log
  *     refused     by ("hub", "proxy"), role, id, link, host,
  *                 protocol, source, source_port, destination, port, destination_role, fragment, truncated,
  *                 method, target, status (of a request),
@@ -39,8 +39,10 @@ struct log_member {
     bool host;        /* it is the host, by the uplink */
 };
 
-/* `proxy_log`: where the proxy's refusals come from, empty if they do not come. */
-void log_line_begin(const struct log_output *output, uint64_t refused_before, const char *proxy_log);
+/* `proxy_log`: where the proxy's refusals come from, empty if they do not come; `passing_log`: those of its
+ * pass-through. */
+void log_line_begin(const struct log_output *output, uint64_t refused_before, const char *proxy_log,
+                    const char *passing_log);
 void log_line_packet(const struct log_output *output, const struct log_member *member,
                      const struct nflog_packet *packet);
 void log_line_request(const struct log_output *output, const struct log_member *member,

@@ -9,11 +9,13 @@
 
 enum { TOLD_ENDED = -1 };
 
-char *log_proxy_path(const char *network)
+void log_proxy_on_host(const struct policy *policy, struct log_proxy_names *ret)
 {
-    char *path = NULL;
-
-    return asprintf(&path, "/var/log/squid/sallyport-%s.access", network) < 0 ? NULL : path;
+    *ret = (struct log_proxy_names){0};
+    snprintf(ret->names[0], sizeof(ret->names[0]), "/var/log/squid/sallyport-%s.access", policy->network);
+    if (policy_passes(policy))
+        snprintf(ret->names[1], sizeof(ret->names[1]), "/var/log/squid/sallyport-%s.pass-through",
+                 policy->network);
 }
 
 void log_proxy_open(const char *name, bool from_start, bool limited,
@@ -69,6 +71,8 @@ static void read_line(const char *text, size_t length, void *data)
     struct log_proxy *proxy = data;
     struct squid_log_line line;
 
+    if (text != NULL && squid_log_is_notice(text, length))
+        return;
     if (text == NULL || !squid_log_parse(text, length, &line))
         proxy->unreadable++;
     else if (squid_log_refused(&line) && passes(proxy, line.client))

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the proxy refuses, as a stream: the lines of squid's log (squid_log.h) that tell of a refusal, a
+ * What the proxy refuses, as a stream: the lines of a log (squid_log.h) that tell of a refusal, a
  * limited number in each interval, and the exact count of the others.
  *
- * Invariant: every line of the log is seen once: a refusal is shown or counted, and what is no line is
- * counted. */
+ * Invariant: every line of the log is seen once: a refusal is shown or counted, and what is no line,
+ * and no notice of haproxy's, is counted. */
 #pragma once
 
 #include "cli/log_tail.h"
 #include "cli/squid_log.h"
+#include "policy/policy.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,8 +40,15 @@ struct log_proxy {
     void *data;
 };
 
-/* The file of the squid on the host, for cleanup_free. */
-char *log_proxy_path(const char *network);
+/* Where the requests to a proxy are written down: squid's log and the pass-through's. A name is a path, "-",
+ * or "" if there is none to read. */
+enum { LOG_PROXIES = 2 };
+struct log_proxy_names {
+    char names[LOG_PROXIES][PATH_MAX];
+};
+
+/* The files of the programs on the host, as far as the policy has them. */
+void log_proxy_on_host(const struct policy *policy, struct log_proxy_names *ret);
 
 /* `name` is borrowed, and may be "": then there is nothing to read. `each` gets the refusals that are shown.
  */

@@ -116,17 +116,19 @@ static json_t *sorted(const struct summary *summary)
     return list;
 }
 
-/* Reads the whole log. Returns 0, or the errno value why it cannot be read. */
+/* Reads the whole of a log. Returns 0, or the errno value why it cannot be read. */
 static int read_log(const char *proxy_log, struct summary *summary)
 {
     struct log_proxy proxy;
     uint64_t unused = 0;
+    uint64_t unreadable = 0;
     int problem = 0;
 
     log_proxy_open(proxy_log, true, false, add_request, summary, &proxy);
     while (log_proxy_read(&proxy))
         ;
-    log_proxy_settle(&proxy, &unused, &summary->unreadable);
+    log_proxy_settle(&proxy, &unused, &unreadable);
+    summary->unreadable += unreadable;
     problem = proxy.tail.problem;
     log_proxy_close(&proxy);
     return problem;
@@ -155,12 +157,14 @@ static void print_kind(const json_t *kind)
     putchar('\n');
 }
 
-static void print_proxy(const char *network, const struct summary *summary, const char *proxy_log)
+static void print_proxy(const char *network, const struct summary *summary,
+                        const struct log_proxy_names *logs)
 {
     cleanup_json json_t *list = sorted(summary);
     uint64_t rest = summary->requests;
 
-    printf("%s: %" PRIu64 " requests refused by the proxy, in %s\n", network, summary->requests, proxy_log);
+    printf("%s: %" PRIu64 " requests refused by the proxy, in %s%s%s\n", network, summary->requests,
+           logs->names[0], logs->names[1][0] != '\0' ? " and " : "", logs->names[1]);
     for (size_t i = 0; i < json_array_size(list) && i < KINDS_SHOWN; i++) {
         print_kind(json_array_get(list, i));
         rest -= (uint64_t)requests_of(json_array_get(list, i));
@@ -196,9 +200,10 @@ static void print_json(const char *network, json_t *proxy, uint64_t packets, uin
     putchar('\n');
 }
 
-int log_summary(const char *network, const struct policy *policy, const char *proxy_log, bool json,
-                struct error *err)
+int log_summary(const char *network, const struct policy *policy, const struct log_proxy_names *proxy_logs,
+                bool json, struct error *err)
 {
+    const char *proxy_log = proxy_logs->names[0];
     __attribute__((cleanup(summary_free_at))) struct summary summary = {.policy = policy,
                                                                         .kinds = json_object()};
     cleanup_close int hub = log_open_hub(network, err);
@@ -213,6 +218,8 @@ int log_summary(const char *network, const struct policy *policy, const char *pr
     problem = read_log(proxy_log, &summary);
     known = proxy_log[0] != '\0' && problem == 0;
     complain(network, policy, proxy_log, problem);
+    if (known && proxy_logs->names[1][0] != '\0')
+        complain(network, policy, proxy_logs->names[1], read_log(proxy_logs->names[1], &summary));
     if (json) {
         print_json(network, known ? proxy_object(&summary, proxy_log) : json_null(), packets, bytes);
     } else {
@@ -220,7 +227,7 @@ int log_summary(const char *network, const struct policy *policy, const char *pr
                "`sallyport log -f --network %s` shows them as they happen\n",
                network, packets, bytes, network);
         if (known)
-            print_proxy(network, &summary, proxy_log);
+            print_proxy(network, &summary, proxy_logs);
     }
     return verb_flush_output(err);
 }

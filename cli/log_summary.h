@@ -5,10 +5,11 @@
 #pragma once
 
 #include "base/error.h"
+#include "cli/log_proxy.h"
 #include "policy/policy.h"
 
 #include <stdbool.h>
 
-/* `policy` is the network's file, NULL if it has none; `proxy_log` as for log_follow(). */
-int log_summary(const char *network, const struct policy *policy, const char *proxy_log, bool json,
-                struct error *err);
+/* `policy` is the network's file, NULL if it has none; `proxy_logs` as for log_follow(). */
+int log_summary(const char *network, const struct policy *policy, const struct log_proxy_names *proxy_logs,
+                bool json, struct error *err);

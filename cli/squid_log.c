@@ -177,6 +177,15 @@ bool squid_log_parse(const char *line, size_t length, struct squid_log_line *ret
     return true;
 }
 
+bool squid_log_is_notice(const char *line, size_t length)
+{
+    static const char start[] = "Proxy ";
+    static const char what[] = " stopped (";
+
+    return length > strlen(start) && memcmp(line, start, strlen(start)) == 0 &&
+           memmem(line, length, what, strlen(what)) != NULL;
+}
+
 bool squid_log_refused(const struct squid_log_line *line)
 {
     enum { BAD_REQUEST = 400, REQUEST_TIMEOUT = 408, SERVER_ERROR = 500, NOT_IMPLEMENTED = 501 };

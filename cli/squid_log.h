@@ -56,6 +56,10 @@ extern const char squid_log_format[];
  */
 bool squid_log_parse(const char *line, size_t length, struct squid_log_line *ret);
 
+/* Whether the line is what haproxy writes into its log, when it reads its configuration again, of the frontends
+ * of before. */
+bool squid_log_is_notice(const char *line, size_t length);
+
 /* Whether the request was refused, by the configuration or because squid could not make sense of it. One that
  * was allowed and failed behind the proxy was not. */
 bool squid_log_refused(const struct squid_log_line *line);

@@ -290,6 +290,9 @@ print(ended(held), ended([connect(other)]))' \
     internet_poll 5 logged "TCP_DENIED/403 0 HIER_DIRECT/- unnamed TLS -:443"
     internet_poll 5 logged "TCP_DENIED/403 [0-9]+ HIER_DIRECT/- hosts HTTP denied.example:80"
     internet_poll 5 logged "TCP_DENIED/403 [0-9]+ HIER_DIRECT/- unnamed HTTP -:80"
+    # Every line of this whole file is one.
+    expect "$(grep -cvE '^[0-9]{10}\.[0-9]{3} [0-9]+ [0-9.]+ (TCP_DENIED/403|TCP_TUNNEL/200) [0-9]+ HIER_DIRECT/[0-9a-f:.-]+ [a-z0-9:./-]+ (TLS|HTTP) [!-~]+:(443|80)$' \
+        "$log")" 0
 }
 
 @test "it listens at the proxy's address and nowhere else, as a user without capabilities in an empty directory" {
