@@ -11,6 +11,10 @@ SITE_NAME=packages.example
 SITE_ADDRESS=203.0.113.20
 DIRECT_POLICY='.proxy.sni = 443 | .roles.agent.hosts = ["packages.example"] | .roles.gateway.hosts = ["other.example"]'
 
+# Docker's client does not take the proxy's variables: it refuses ALL_PROXY=http://...
+WITH_VARIABLES=(curl_alone openssl_alone python_requests python_websockets python_asyncio node_fetch node_ws npm_install
+    git_clone)
+
 direct_internet_up()
 {
     mkdir -p "$WORK/internet"

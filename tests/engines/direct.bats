@@ -31,11 +31,10 @@ teardown_file()
 }
 
 @test "every program reaches it with them, too" {
-    local before programs=(curl_alone openssl_alone python_requests python_websockets python_asyncio node_fetch node_ws
-        npm_install git_clone) # Docker's own refuses ALL_PROXY=http://...
+    local before
     before=$(passed $SITE_NAME)
-    client sh /programs $SITE_NAME "$PAGE" "${programs[@]}"
-    all_ok ${#programs[@]}
+    client sh /programs $SITE_NAME "$PAGE" "${WITH_VARIABLES[@]}"
+    all_ok "${#WITH_VARIABLES[@]}"
     (($(passed $SITE_NAME) >= before + 5)) || fail "$(cat "$WORK/internet/squid/haproxy")"
 }
 
