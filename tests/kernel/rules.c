@@ -905,6 +905,39 @@ Test(rules, uplink_leads_to_the_proxy_only)
     expect_host_services(true);
 }
 
+/* In the hub and on the host alike: to those that reach the proxy, and no port more. */
+Test(rules, a_pass_through_is_one_more_port_of_the_proxy)
+{
+    static const char passing[] =
+        "{\"version\":1,\"subnet\":\"10.209.0.0/24\","
+        "\"proxy\":{\"address\":\"10.209.0.2\",\"port\":3128,\"at\":\"host\",\"sni\":443},"
+        "\"roles\":{\"agent\":{\"addresses\":\"10.209.0.64/26\",\"reach\":[\"proxy\"]},"
+        "\"gateway\":{\"addresses\":\"10.209.0.3\"},\"dashboard\":{\"addresses\":\"10.209.0.4\"}}}";
+    held int proxy = topology_listen(HOST, PROXY_ADDRESS, 3128);
+    held int tls = topology_listen(HOST, PROXY_ADDRESS, 443);
+    held int http = topology_listen(HOST, PROXY_ADDRESS, 80);
+
+    install_hub();
+    install_uplink();
+    expect_refused(AGENT, "", 0, PROXY_ADDRESS, 443);
+    policy_free(&policy);
+    load(passing);
+    install_hub();
+    install_uplink();
+    expect_open(AGENT, "", 0, PROXY_ADDRESS, 443);
+    expect_open(AGENT, "", 0, PROXY_ADDRESS, 3128);
+    expect_refused(AGENT, "", 0, PROXY_ADDRESS, 80);
+    expect_refused(AGENT, "", 0, GATEWAY_ADDRESS, 443);
+    expect_refused(DASHBOARD, "", 0, PROXY_ADDRESS, 443);
+    expect_refused(GATEWAY, "", 0, PROXY_ADDRESS, 443);
+    policy_free(&policy);
+    load(hermes);
+    install_hub();
+    install_uplink();
+    expect_refused(AGENT, "", 0, PROXY_ADDRESS, 443);
+    expect_open(AGENT, "", 0, PROXY_ADDRESS, 3128);
+}
+
 Test(rules, uplink_forwards_nothing)
 {
     held int outside = topology_listen(OUTSIDE, OUTSIDE_ADDRESS, 443);

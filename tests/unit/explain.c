@@ -91,6 +91,47 @@ Test(explain, hosts_of_the_list_go_through_the_proxy)
     EXPECT_ALLOWED(POLICY("member"), list);
 }
 
+/* What programs that know no proxy have of it. */
+Test(explain, a_pass_through_leads_to_exact_names)
+{
+    static const struct {
+        const char *host;
+        bool passed;
+        const char *reason;
+    } list[] = {
+        {"api.example.com", true, "with CONNECT, or by the server name of its TLS"},
+        {"sub.example", false, "with CONNECT only"},
+        {"x.sub.example", false, "with CONNECT only"},
+        {"exact.sub.example", true, "by the server name of its TLS"},
+        {"git.example:22", false, "with CONNECT only"},
+        {"deb.example:80", true, "by the Host header of plain HTTP"},
+    };
+    struct policy policy;
+    struct target target;
+    struct answer answer;
+
+    load("{\"version\":1,\"subnet\":\"10.9.0.0/24\",\"proxy\":{\"address\":\"10.9.0.2\",\"port\":3129,"
+         "\"at\":\"host\",\"sni\":443,\"http\":80},\"roles\":{\"agent\":{\"addresses\":\"10.9.0.64/26\","
+         "\"reach\":[\"proxy\"],\"hosts\":[\"api.example.com\",\".sub.example\",\"exact.sub.example\","
+         "\"git.example:22\",\"deb.example:80\"]}}}",
+         &policy);
+    for (size_t i = 0; i < array_size(list); i++) {
+        ask(&policy, "agent", list[i].host, &target, &answer);
+        cr_expect(answer.allowed, "%s", list[i].host);
+        cr_expect_eq(answer.passed, list[i].passed, "%s", list[i].host);
+        cr_expect_not_null(strstr(answer.reason, list[i].reason), "%s: %s", list[i].host, answer.reason);
+    }
+    ask(&policy, "agent", "10.9.0.2:443", &target, &answer);
+    cr_expect(answer.allowed);
+    ask(&policy, "agent", "10.9.0.2:22", &target, &answer);
+    cr_expect_str_eq(answer.reason, "the proxy is reached at port 3129, 443 and 80 only");
+    policy_free(&policy);
+    load(POLICY("host"), &policy);
+    ask(&policy, "agent", "api.example.com", &target, &answer);
+    cr_expect_not(answer.passed);
+    policy_free(&policy);
+}
+
 Test(explain, other_hosts_are_refused_by_the_proxy_or_before_it)
 {
     static const struct expectation list[] = {

@@ -127,16 +127,45 @@ Test(log_reason, without_a_policy_only_what_is_certain)
     expect_reason(&reason, "proxy: hosts of the role", "");
 }
 
-static void expect_request(uint32_t client, const char *denial, const char *target, const char *rule,
-                           const char *allow)
+static void expect_asked(const char *method, uint32_t client, const char *denial, const char *target,
+                         const char *rule, const char *allow)
 {
-    struct squid_log_line line = {.client = client, .status = 403, .denied = true, .method = "CONNECT"};
+    struct squid_log_line line = {.client = client, .status = 403, .denied = true};
     struct log_reason reason;
 
+    strcpy(line.method, method);
     strcpy(line.denial, denial);
     strcpy(line.target, target);
     log_reason_request(&policy, &line, &reason);
     expect_reason(&reason, rule, allow);
+}
+
+static void expect_request(uint32_t client, const char *denial, const char *target, const char *rule,
+                           const char *allow)
+{
+    expect_asked("CONNECT", client, denial, target, rule, allow);
+}
+
+Test(log_reason, what_the_pass_through_refused)
+{
+    load(POLICY("host"));
+    expect_asked("TLS", AGENT, "unnamed", "-:443",
+                 "pass-through: neither TLS with a server name nor, at port 80, HTTP with a Host", "nothing");
+    expect_asked("TLS", AGENT, "hosts", "a.example:443",
+                 "pass-through: $.roles.agent.hosts does not have the name",
+                 "add \"a.example\" to $.roles.agent.hosts, then run `sallyport proxy-config squid hermes "
+                 "--install`");
+    /* The policy has no pass-through: with one, wildcards are as this name is. */
+    expect_asked("TLS", AGENT, "hosts", "api.example.com:443",
+                 "pass-through: $.roles.agent.hosts[0] \"api.example.com\" is for CONNECT only",
+                 "add \"api.example.com\" to $.roles.agent.hosts, then run `sallyport proxy-config haproxy "
+                 "hermes --install`, and start the container anew");
+    expect_asked("HTTP", AGENT, "name", "a.example:80", "pass-through: the name does not resolve", "nothing");
+    expect_asked("TLS", AGENT, "10.0.0.0/8", "a.example:443", "pass-through: target not public (10.0.0.0/8)",
+                 "nothing");
+    expect_asked("TLS", NOBODY, "hosts", "a.example:443", "pass-through: the address that asks is no role's",
+                 "nothing");
+    policy_free(&policy);
 }
 
 Test(log_reason, requests)

@@ -187,6 +187,35 @@ Test(network_show, many_hosts_are_wrapped)
     cr_expect_gt(lines, 15);
 }
 
+Test(network_show, which_host_is_reached_which_way)
+{
+    cleanup_network_view struct network_view view = {.up = false};
+    cleanup_json json_t *document = NULL;
+    cleanup_free char *text = NULL;
+    cleanup_free char *dot = NULL;
+    const json_t *hosts = NULL;
+
+    view_of(
+        HEAD
+        "\"at\":\"host\",\"sni\":443},\"roles\":{\"agent\":{\"addresses\":\"10.209.0.64/26\","
+        "\"reach\":[\"proxy\"],\"hosts\":[\"a.example\",\".b.example\",\"c.example:22\",\"d.example\"]}}}",
+        &view);
+    text = print(&view, network_print_text);
+    dot = print(&view, network_print_dot);
+    document = network_json(&view);
+    cr_expect_not_null(strstr(text, "proxy 10.209.0.2:3128 at the host, TLS passed through at port 443"),
+                       "%s", text);
+    cr_expect_not_null(strstr(text, "by proxy: a.example .b.example c.example:22 d.example\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "by name: a.example d.example\n"), "%s", text);
+    cr_expect_not_null(strstr(dot, "[label=\"3128, 443\"]"), "%s", dot);
+    cr_expect_eq(json_integer_value(json_object_get(json_object_get(document, "proxy"), "sni")), 443);
+    cr_expect(json_is_null(json_object_get(json_object_get(document, "proxy"), "http")));
+    hosts = json_object_get(json_array_get(json_object_get(document, "roles"), 0), "hosts");
+    cr_expect(json_is_true(json_object_get(json_array_get(hosts, 0), "pass_through")));
+    cr_expect(json_is_false(json_object_get(json_array_get(hosts, 1), "pass_through")));
+    cr_expect(json_is_false(json_object_get(json_array_get(hosts, 2), "pass_through")));
+}
+
 Test(network_show, a_proxy_in_a_container_is_a_role)
 {
     cleanup_network_view struct network_view view = {.up = false};

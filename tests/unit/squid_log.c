@@ -182,3 +182,26 @@ Test(squid_log, the_format_is_as_wide_as_its_reader)
     cr_expect_not_null(strstr(squid_log_format, method));
     cr_expect_not_null(strstr(squid_log_format, target));
 }
+
+Test(squid_log, what_haproxy_writes_is_the_same)
+{
+    static const char line[] =
+        "1795937658.168 2 10.209.0.64 TCP_DENIED/403 0 HIER_DIRECT/- hosts TLS a%20b:443";
+    static const char passed[] =
+        "1795937658.168 2 10.209.0.64 TCP_TUNNEL/200 9 HIER_DIRECT/2001:db8::7 - TLS v6.example:443";
+    static const char *const notices[] = {"Proxy TLS stopped (cumulated conns: FE: 13, BE: 0).",
+                                          "Proxy <HTTPCLIENT> stopped (cumulated conns: FE: 0, BE: 0)."};
+    struct squid_log_line read;
+
+    cr_assert(squid_log_parse(line, strlen(line), &read));
+    cr_expect_str_eq(read.method, SQUID_LOG_TLS);
+    cr_expect_str_eq(read.target, "a%20b:443");
+    cr_expect_str_eq(read.denial, SQUID_LOG_HOSTS);
+    cr_expect(squid_log_refused(&read));
+    cr_expect(!is_refused(passed));
+    for (size_t i = 0; i < array_size(notices); i++)
+        cr_expect(squid_log_is_notice(notices[i], strlen(notices[i])), "%s", notices[i]);
+    cr_expect_not(squid_log_is_notice(line, strlen(line)));
+    cr_expect_not(squid_log_is_notice("Proxy ", strlen("Proxy ")));
+    cr_expect_not(squid_log_is_notice("1 Proxy TLS stopped (", strlen("1 Proxy TLS stopped (")));
+}
