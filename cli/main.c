@@ -28,7 +28,7 @@ static const char USAGE[] =
     "  check                    whether this host can seal containers  [--json]\n"
     "  bundle DIR               edit an OCI bundle for plain runc or crun  [--network N] [--role R]\n"
     "  install ENGINE           make docker, podman or containerd know Sallyport  [--dry-run] [--undo]\n"
-    "  proxy-config squid NETWORK\n"
+    "  proxy-config squid|haproxy NETWORK\n"
     "                           print the proxy's configuration, or put it in place  [--install]\n"
     "  publish NETWORK          systemd units for the published ports  [--install|--remove]\n"
     "  seccomp-profile          print a complete seccomp profile  [--nested] [--i386]\n"
