@@ -15,8 +15,8 @@
  * to DNS.
  *
  * Every line says why it refuses, in the variable `denied`, before it does: the log has it, in the form of
- * squid's (squid_log.h). Lines that begin with `acl` are compared when the file is replaced
- * (proxy_revoked.c). */
+ * squid's (squid_log.h). It is the session's, which is there even for what is no request. Lines that begin
+ * with `acl` are compared when the file is replaced (proxy_revoked.c). */
 #include "cli/haproxy.h"
 
 #include "base/cleanup.h"
@@ -150,7 +150,7 @@ static void write_role(FILE *out, const struct policy *policy, const struct poli
 
 static void write_word(FILE *out, const struct way *way, const char *denied)
 {
-    fprintf(out, "%s set-var(txn.denied) str(%s)\n", way->rule, denied);
+    fprintf(out, "%s set-var(sess.denied) str(%s)\n", way->rule, denied);
 }
 
 static void write_refusal(FILE *out, const struct way *way, const char *condition)
@@ -162,7 +162,7 @@ static void write_ranges(FILE *out, const struct way *way, const char *const *ra
                          const char *condition)
 {
     for (size_t i = 0; i < count; i++)
-        fprintf(out, "%s set-var(txn.denied) str(%s) if %s{ var(txn.address) -m ip %s }\n", way->rule,
+        fprintf(out, "%s set-var(sess.denied) str(%s) if %s{ var(txn.address) -m ip %s }\n", way->rule,
                 ranges[i], condition, ranges[i]);
 }
 
@@ -188,12 +188,12 @@ static void write_addresses(FILE *out, const struct policy *policy, const struct
     write_ranges(out, way, forbidden_v4.ranges, forbidden_v4.count, "");
     write_ranges(out, way, inside_v6, array_size(inside_v6), "");
     write_ranges(out, way, outside_v6, array_size(outside_v6), "{ var(txn.address) -m sub : } ");
-    fprintf(out, "%s set-var(txn.denied) str(" SQUID_LOG_SUBNET ") if { var(txn.address) -m ip %s/%u }\n",
+    fprintf(out, "%s set-var(sess.denied) str(" SQUID_LOG_SUBNET ") if { var(txn.address) -m ip %s/%u }\n",
             way->rule, policy_format_address(policy->subnet, subnet), policy->prefix);
-    write_refusal(out, way, "{ var(txn.denied) -m str -- - }");
+    write_refusal(out, way, "{ var(sess.denied) -m str -- - }");
     fprintf(out,
             "%s set-dst var(txn.address)\n"
-            "%s set-var(txn.result) str(TCP_TUNNEL/200)\n",
+            "%s set-var(sess.result) str(TCP_TUNNEL/200)\n",
             way->rule, way->rule);
 }
 
@@ -207,10 +207,11 @@ static void write_frontend(FILE *out, const struct policy *policy, const struct 
             "mode %s\n"
             "bind %s:%u\n"
             "log global\n"
-            "log-format \"%%Ts.%%ms %%Tt %%ci %%[var(txn.result,TCP_DENIED/403)] %%B HIER_DIRECT/%%si "
-            "%%[var(txn.denied," SQUID_LOG_UNNAMED ")] "
-            "%s %%[var(txn.name),url_enc]:%u\"\n"
+            "log-format \"%%Ts.%%ms %%Tt %%ci %%[var(sess.result)] %%B HIER_DIRECT/%%si "
+            "%%[var(sess.denied)] %s %%[var(txn.name),url_enc]:%u\"\n"
             "%s"
+            "tcp-request connection set-var(sess.result) str(TCP_DENIED/403)\n"
+            "tcp-request connection set-var(sess.denied) str(" SQUID_LOG_UNNAMED ")\n"
             "tcp-request connection track-sc0 src table clients\n"
             "tcp-request connection reject if { sc0_conn_cur(clients) gt 512 }\n",
             way->log, way->mode, policy_format_address(policy->proxy_address, address), way->port, way->log,

@@ -17,11 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQUID_LOG_METHOD "method"   /* DENIAL: not a CONNECT, */
-#define SQUID_LOG_UNNAMED "unnamed" /* neither a ClientHello with a server name nor a request with a Host, \
-                                     */
-#define SQUID_LOG_HOSTS "hosts"     /* neither host nor port is on the list of the source, */
-#define SQUID_LOG_NAME "name"       /* the name does not resolve, */
+#define SQUID_LOG_METHOD "method" /* DENIAL: not a CONNECT, */
+#define SQUID_LOG_UNNAMED                                                                              \
+    "unnamed"                   /* neither a ClientHello with a server name nor a request with a Host, \
+                                 */
+#define SQUID_LOG_HOSTS "hosts" /* neither host nor port is on the list of the source, */
+#define SQUID_LOG_NAME "name"   /* the name does not resolve, */
 #define SQUID_LOG_SUBNET                                                              \
     "subnet" /* or leads to members; otherwise the range that it leads to, not public \
               */
@@ -56,8 +57,8 @@ extern const char squid_log_format[];
  */
 bool squid_log_parse(const char *line, size_t length, struct squid_log_line *ret);
 
-/* Whether the line is what haproxy writes into its log, when it reads its configuration again, of the frontends
- * of before. */
+/* Whether the line is what haproxy writes into its log, when it reads its configuration again, of the
+ * frontends of before. */
 bool squid_log_is_notice(const char *line, size_t length);
 
 /* Whether the request was refused, by the configuration or because squid could not make sense of it. One that

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The names that a container knows without DNS: a hosts file of its own (localhost, its hostname, roles with
- * a fixed address, the proxy, and the hosts outside that its pass-through leads to) and an empty resolv.conf, mounted read-only in the place of the engine's. The
- * proxy resolves names for everybody and keeps the engine's files; a role that keeps its other links keeps
- * the engine's resolv.conf. */
+ * a fixed address, the proxy, and the hosts outside that its pass-through leads to) and an empty resolv.conf,
+ * mounted read-only in the place of the engine's. The proxy resolves names for everybody and keeps the
+ * engine's files; a role that keeps its other links keeps the engine's resolv.conf. */
 #pragma once
 
 #include "base/error.h"

@@ -62,7 +62,7 @@ names()
 {
     local address i
     echo allowed.example=203.0.113.10 denied.example=203.0.113.66 gateway.example=203.0.113.11
-    echo other.example=203.0.113.12 v6.example=2001:db8::10 mixed.example=203.0.113.10,10.1.2.3
+    echo other.example=203.0.113.12 impostor.example=203.0.113.12 v6.example=2001:db8::10 mixed.example=203.0.113.10,10.1.2.3
     echo sub.example=203.0.113.13 {one,two,deep,deeper,x.deeper}.sub.example=203.0.113.14
     for address in "${FORBIDDEN[@]}" "${UNREACHABLE[@]}"; do
         echo "$(name_of "$address")=$address"

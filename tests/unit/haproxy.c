@@ -84,7 +84,7 @@ Test(haproxy, each_frontend_asks_in_order)
         "str(169.254.0.0/16) if { var(txn.address) -m ip 169.254.0.0/16 }",
         "str(::/3) if { var(txn.address) -m sub : } { var(txn.address) -m ip ::/3 }",
         "str(subnet) if { var(txn.address) -m ip 10.9.0.0/24 }",
-        "unless { var(txn.denied) -m str -- - }",
+        "unless { var(sess.denied) -m str -- - }",
         "set-dst var(txn.address)",
     };
     cleanup_free char *text = config_of(FRAME(HOST, AGENT("\"a.b\"")));
