@@ -87,6 +87,6 @@ refusal()
     jq -e '.proxy.unreadable == 0 and ([.proxy.refused[] | select(.method == "TLS" and .target == "attacker.example:443")] | length == 1)
         and ([.proxy.refused[] | select(.method == "CONNECT")] | length >= 1)' <<<"$output" || fail "$output"
     grep -q "Proxy TLS stopped" "$LOG"
-    "$SALLYPORT" log --network "$NETWORK" | grep "agent: TLS attacker.example:443 pass-through: "
+    "$SALLYPORT" log --network "$NETWORK" | grep "agent: TLS attacker.example:443; pass-through: "
     "$SALLYPORT" log --network "$NETWORK" | grep "requests refused by the proxy, in /var/log/squid/sallyport-hermes.access and $LOG"
 }
