@@ -153,51 +153,37 @@ static void add_names(struct finder *finder)
     add_other(finder);
 }
 
-/* A host of the list that is reached at the port without a proxy; NULL if there is none. */
+/* A host of the list that is reached at the port without a proxy, and that `other` may not ask for (NULL: it
+ * may be any). NULL if there is none. */
 static const struct policy_host *find_passed(const struct policy *policy, const struct policy_role *role,
-                                             uint16_t port)
+                                             const struct policy_role *other)
 {
     for (size_t i = 0; i < role->hosts_count; i++)
-        if (role->hosts[i].port == port && policy_passes_host(policy, &role->hosts[i]))
+        if (role->hosts[i].port == policy->proxy_sni && policy_passes_host(policy, &role->hosts[i]) &&
+            (other == NULL || !may_ask(other, &role->hosts[i])))
             return &role->hosts[i];
     return NULL;
 }
 
-/* Of another role, and not allowed to this one. */
-static const struct policy_host *find_others(const struct finder *finder, uint16_t port)
-{
-    const struct policy *policy = finder->policy;
-
-    for (size_t i = 0; i < policy->roles_count; i++)
-        for (size_t k = 0; k < policy->roles[i].hosts_count; k++) {
-            const struct policy_host *host = &policy->roles[i].hosts[k];
-            bool own = false;
-
-            for (size_t j = 0; j < finder->role->hosts_count; j++)
-                own = own || host_matches(&finder->role->hosts[j], host->name);
-            if (host->port == port && policy_passes_host(policy, host) && !own)
-                return host;
-        }
-    return NULL;
-}
-
-/* Names for the pass-through of TLS. */
+/* Names for the pass-through of TLS: one of the role's own, and one of another's. */
 static void add_passed(struct finder *finder)
 {
-    const uint16_t port = finder->policy->proxy_sni;
+    const struct policy *policy = finder->policy;
     const struct policy_host *host = NULL;
 
-    if (port == 0 || !finder->role->reach_proxy)
+    if (policy->proxy_sni == 0 || !finder->role->reach_proxy)
         return;
-    host = find_passed(finder->policy, finder->role, port);
+    host = find_passed(policy, finder->role, NULL);
     if (host != NULL)
-        add(finder, &finder->targets->arguments, "direct=%s:%u", host->name, port);
+        add(finder, &finder->targets->arguments, "direct=%s:%u", host->name, host->port);
     else
         add(finder, &finder->targets->left_out, "a host without the proxy: the role has none at port %u",
-            port);
-    host = find_others(finder, port);
+            policy->proxy_sni);
+    host = NULL;
+    for (size_t i = 0; i < policy->roles_count && host == NULL; i++)
+        host = find_passed(policy, &policy->roles[i], finder->role);
     if (host != NULL)
-        add(finder, &finder->targets->arguments, "direct-other=%s:%u", host->name, port);
+        add(finder, &finder->targets->arguments, "direct-other=%s:%u", host->name, host->port);
 }
 
 static void add_inward(struct finder *finder)

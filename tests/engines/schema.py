@@ -32,6 +32,7 @@ CANNOT_SAY = {
     r"overlaps \$\.roles\.": "arithmetic on addresses, of two roles",
     r"lies in 169\.254\.0\.0/16": "a larger subnet around a special range: arithmetic",
     r"there is no such role in \$\.roles": "a string that names a key of another object",
+    r"in /etc/hosts the name is a role's": "a string that names a key of another object",
     r"stands in this list already": "one host in two spellings, `a.b` and `A.b:443`",
     r"publishes at this address and port already": "parts of strings, of two roles",
     r"the path is too long": "a length in bytes; a schema counts characters",
@@ -127,6 +128,8 @@ def special():
     yield json.dumps(dict(BASE, unknown=1))
     yield changed(sockets=["/" + "é" * 4000])
     yield changed(addresses="10.9.0.64")
+    for keys in ({"sni": 443}, {"http": 80}, {"sni": 80}, {"http": 443}, {"sni": 443, "port": 443}, {"http": 80, "port": 80}):
+        yield json.dumps(dict(BASE, proxy=dict(BASE["proxy"], **keys)))
     yield changed(reach=["agent:%d" % port for port in range(1, 66)])
     yield changed(reach=["proxy"], hosts=["A.b", "a.b:443"])
     yield changed(reach=["agent:80", "agent:80"])
