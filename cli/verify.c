@@ -60,7 +60,7 @@ static const char USAGE[] =
     "  --only GROUP          only this group of attempts, may be repeated: plain, ipv6, raw, abi, uring,\n"
     "                        namespaces, capabilities, bpf, netlink, dns, metadata, host, members, surfaces, "
     "proxy,\n"
-    "                        arrivals\n"
+    "                        sni, arrivals\n"
     "  --far ADDRESS         a host of yours outside that nobody may reach, tried too; may be repeated\n"
     "  --inward HOST[:PORT]  a name that the role is allowed and that leads to a private address: the proxy "
     "has to\n"

@@ -30,7 +30,7 @@ static void run_greeting(const struct battery *battery, const void *data, struct
     const struct greeting *greeting = data;
     char host[BATTERY_TEXT_MAX];
     uint16_t port = battery_split(battery->sni.values[0], host, sizeof(host));
-    int fd = battery_connect(host, port);
+    int fd = battery_connect(host, port, SEEN_OPEN);
     uint8_t first = 0;
     ssize_t length = 0;
 
@@ -40,7 +40,7 @@ static void run_greeting(const struct battery *battery, const void *data, struct
     }
     if (send(fd, greeting->bytes, greeting->length, MSG_NOSIGNAL) < 0 ||
         !battery_wait(fd, POLLIN, ANSWER_WAIT)) {
-        answer_say(ret, SEEN_CLOSED, "no answer");
+        answer_say(ret, SEEN_FAILED, "no answer, and no end");
         return;
     }
     length = recv(fd, &first, sizeof(first), 0);

@@ -56,7 +56,7 @@ _sallyport_value()
     */--role) words=$(_sallyport_roles "$(_sallyport_network)") ;;
     verify/--engine) words="docker podman runc crun" ;;
     verify/--only)
-        words="plain ipv6 raw abi uring namespaces capabilities bpf netlink dns metadata host members surfaces proxy arrivals"
+        words="plain ipv6 raw abi uring namespaces capabilities bpf netlink dns metadata host members surfaces proxy sni arrivals"
         ;;
     verify/--far | verify/--inward) words= ;;
     install/--host) words=unix:// ;;

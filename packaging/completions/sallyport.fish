@@ -94,7 +94,7 @@ complete -c sallyport -n '__sallyport_verb verify' -l network -x -a '(__sallypor
 complete -c sallyport -n '__sallyport_verb verify' -l role -x -a '(__sallyport_roles)' -d 'the role'
 complete -c sallyport -n '__sallyport_verb verify' -l engine -x -a 'docker podman runc crun' -d 'by what'
 complete -c sallyport -n '__sallyport_verb verify' -l only -x -d 'a group of attempts' \
-    -a 'plain ipv6 raw abi uring namespaces capabilities bpf netlink dns metadata host members surfaces proxy arrivals'
+    -a 'plain ipv6 raw abi uring namespaces capabilities bpf netlink dns metadata host members surfaces proxy sni arrivals'
 complete -c sallyport -n '__sallyport_verb verify' -l far -x -d 'a host outside, tried too'
 complete -c sallyport -n '__sallyport_verb verify' -l inward -x -d 'an allowed name that leads inward'
 complete -c sallyport -n '__sallyport_verb verify' -l cgroup-parent -r -F -d 'the cgroup above'
