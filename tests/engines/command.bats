@@ -108,8 +108,10 @@ changed()
     refused "$SALLYPORT" network up one two
     refused "$SALLYPORT" network up ../etc
     says "is not a name"
+    refused "$SALLYPORT" proxy-config nginx "$NETWORK"
+    says "known: squid, haproxy"
     refused "$SALLYPORT" proxy-config haproxy "$NETWORK"
-    says "squid"
+    says "has no pass-through"
     refused "$SALLYPORT" bundle
     refused "$SALLYPORT" bundle /nonexistent
     says "/nonexistent"

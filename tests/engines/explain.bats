@@ -155,7 +155,7 @@ agree()
 @test "the same as JSON" {
     "$SALLYPORT" explain --network "$NETWORK" --json agent gateway:8642 | of_schema explain
     "$SALLYPORT" explain --network "$NETWORK" --json agent gateway:8642 | jq -e '. == {network: "hermes", role: "agent",
-        target: "gateway:8642", allowed: true, way: "direct", wall: null, line: "$.roles.agent.reach \"gateway:8642\"",
+        target: "gateway:8642", allowed: true, pass_through: false, way: "direct", wall: null, line: "$.roles.agent.reach \"gateway:8642\"",
         reason: null, advice: null}'
     run --separate-stderr "$SALLYPORT" explain --network "$NETWORK" --json agent 169.254.169.254:80
     [ "$status" -eq 2 ]

@@ -71,12 +71,12 @@ named()
             "role", "sent", "up", "uptime"]] and
         ([.roles[] | keys] | unique) == [["first", "hosts", "last", "name", "proxy", "published", "reach", "up"]] and
         .forged == 0 and .subnet == "10.209.0.0/24" and .problems == [] and
-        .proxy == {address: "10.209.0.2", port: 3128, at: "host", up: true} and
+        .proxy == {address: "10.209.0.2", port: 3128, sni: null, http: null, at: "host", up: true} and
         (.members[] | select(.id == "spt-show-agent") |
             .role == "agent" and .name == null and .address == $address and .pid == $pid and .uptime >= 0 and .uptime < 3600) and
         (.members[] | select(.host) | .pid == null and .uptime == null) and
         (.roles[] | select(.name == "agent") | .reach == [{role: "gateway", port: 8642}] and .up == 1 and .proxy and
-            .hosts[0] == {name: "api.openai.com", subdomains: false, port: 443}) and
+            .hosts[0] == {name: "api.openai.com", subdomains: false, port: 443, pass_through: false}) and
         (.roles[] | select(.name == "gateway") |
             .published == [{address: "127.0.0.1", port: 9119, member_port: 9119}])' <<<"$output" || fail "$output"
 }
