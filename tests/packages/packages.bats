@@ -180,7 +180,7 @@ repack()
     for file in /opt/sallyport/bin/sallyport{,-hook,-runtime} /opt/sallyport/libexec/sallyport/{probe,upkeep} \
         /opt/etc/sallyport/networks.d /opt/etc/logrotate.d/sallyport-squid \
         /opt/share/containers/oci/hooks.d/sallyport{,-mandatory}.json \
-        /opt/units/sallyport-{network@.service,reload@.path,reload@.service,squid@.service,proxy-config@.path}; do
+        /opt/units/sallyport-{network@.service,reload@.path,reload@.service,squid@.service,haproxy@.service,proxy-config@.path}; do
         grep -qxF "$file" "$LISTS/rpm" || fail "no $file in: $(cat "$LISTS/rpm")"
     done
     run ! grep -v -e '^/opt/' -e '^/usr/lib/\.build-id' "$LISTS/rpm" # the latter is rpmbuild's own
