@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sallyport proxy-config: the egress proxy's configuration, made from the policy. */
+#include "cli/envoy.h"
 #include "cli/proxy_install.h"
 #include "cli/squid.h"
 #include "cli/verb.h"
@@ -12,6 +13,7 @@
 
 static const char USAGE[] =
     "Usage: sallyport proxy-config squid NETWORK [--install [--config PATH]]\n"
+    "       sallyport proxy-config envoy NETWORK\n"
     "\n"
     "Prints a complete squid.conf: per-role allow-lists by source address, CONNECT only, and no way to\n"
     "private, loopback, link-local or metadata addresses.\n"
@@ -20,10 +22,18 @@ static const char USAGE[] =
     "                 tunnels of roles that lost a host are ended; others stay\n"
     "  --config PATH  where (default: /etc/squid/sallyport-NETWORK/squid.conf)\n"
     "\n"
-    "For a proxy in a container the file is written, and its engine has to tell it.\n";
+    "For a proxy in a container the file is written, and its engine has to tell it.\n"
+    "\n"
+    "envoy is EXPERIMENTAL: it prints a bootstrap with the same lists, for `envoy -c FILE`, that has been "
+    "held\n"
+    "against Envoy's schema and has not run in an Envoy. Not enforced there: addresses of a name after its\n"
+    "first (an allowed name that has a public and a private address can lead to the private one), and a "
+    "limit\n"
+    "of connections for each member.\n";
 
 struct arguments {
     const char *network;
+    bool envoy;
     const char *config;
     bool install;
 };
@@ -35,8 +45,12 @@ static int configure(const struct arguments *arguments, struct error *err)
 
     if (result < 0)
         return result;
-    result = arguments->install ? proxy_install(&policy, arguments->config, err)
-                                : squid_config(stdout, &policy, err);
+    if (arguments->envoy)
+        result = envoy_config(stdout, &policy, err);
+    else if (arguments->install)
+        result = proxy_install(&policy, arguments->config, err);
+    else
+        result = squid_config(stdout, &policy, err);
     policy_free(&policy);
     return result < 0 ? result : verb_flush_output(err);
 }
@@ -49,7 +63,7 @@ int verb_proxy_config(int argc, char **argv, struct error *err)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct arguments arguments = {NULL, NULL, false};
+    struct arguments arguments = {0};
     int option = 0;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -65,8 +79,11 @@ int verb_proxy_config(int argc, char **argv, struct error *err)
     if (argc - optind != 2)
         return verb_usage("proxy-config", "a kind of proxy and a network are needed");
     arguments.network = argv[optind + 1];
-    if (strcmp(argv[optind], "squid") != 0)
-        return verb_usage("proxy-config", "unknown proxy `%s`, known: squid", argv[optind]);
+    arguments.envoy = strcmp(argv[optind], "envoy") == 0;
+    if (!arguments.envoy && strcmp(argv[optind], "squid") != 0)
+        return verb_usage("proxy-config", "unknown proxy `%s`, known: squid, envoy", argv[optind]);
+    if (arguments.envoy && arguments.install)
+        return verb_usage("proxy-config", "--install is for squid: envoy is experimental, and only printed");
     if (arguments.config != NULL && !arguments.install)
         return verb_usage("proxy-config", "--config goes with --install");
     return configure(&arguments, err);

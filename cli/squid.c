@@ -17,28 +17,11 @@
  * needs more than squid 5 knows, and none makes it warn. */
 #include "cli/squid.h"
 
-#include "base/cleanup.h"
+#include "cli/proxy_addresses.h"
 #include "cli/squid_log.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* Addresses that are no host of the internet. The documentation ranges (TEST-NET) are missing on purpose:
- * nothing routes them, and they are the internet of the tests. */
-static const char *const forbidden_v4[] = {
-    "0.0.0.0/8",      /* "this" network: Linux connects to itself */
-    "10.0.0.0/8",     /* private */
-    "100.64.0.0/10",  /* carrier-grade NAT, and metadata services of some clouds */
-    "127.0.0.0/8",    /* loopback */
-    "169.254.0.0/16", /* link-local, and metadata services */
-    "172.16.0.0/12",  /* private */
-    "192.0.0.0/24",   /* protocol assignments, and metadata services */
-    "192.88.99.0/24", /* 6to4 relays */
-    "192.168.0.0/16", /* private */
-    "198.18.0.0/15",  /* benchmarks */
-    "224.0.0.0/4",    /* multicast */
-    "240.0.0.0/4",    /* reserved, broadcast */
-};
 
 /* Everything outside of 2000::/3, but for ::ffff:0:0/96: squid keeps IPv4 addresses there, so that a mapped
  * address is checked as the IPv4 address it stands for. */
@@ -49,6 +32,7 @@ static const char *const forbidden_v6[] = {
     "8000::/1",  /* unique local (fd00:ec2::254), link-local, site-local, multicast */
     "2001::/23", /* protocol assignments: Teredo, ORCHID, benchmarks */
     "2002::/16", /* 6to4: an IPv4 address of any kind inside */
+    NULL,
 };
 
 /* On the host the proxy is a service like others. In a container it is the container's only program, starts
@@ -123,9 +107,9 @@ static void write_note(FILE *out, const char *name, const char *word)
 }
 
 /* Each range is an acl of its own, so that the log can tell which. */
-static void write_forbidden(FILE *out, const char *list, const char *const *ranges, size_t count)
+static void write_forbidden(FILE *out, const char *list, const char *const *ranges)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; ranges[i] != NULL; i++) {
         char name[32];
 
         snprintf(name, sizeof(name), "%s-%zu", list, i);
@@ -139,8 +123,8 @@ static void write_forbidden_addresses(FILE *out, const struct policy *policy)
 {
     char address[16];
 
-    write_forbidden(out, "v4", forbidden_v4, array_size(forbidden_v4));
-    write_forbidden(out, "v6", forbidden_v6, array_size(forbidden_v6));
+    write_forbidden(out, "v4", proxy_forbidden_v4);
+    write_forbidden(out, "v6", forbidden_v6);
     fprintf(out, "acl subnet dst %s/%u\n", policy_format_address(policy->subnet, address), policy->prefix);
     fputs("acl resolved dst all\n\n", out);
 }
@@ -155,16 +139,6 @@ static void write_notes(FILE *out)
           "deny_info 503:ERR_DNS_FAIL note-" SQUID_LOG_NAME "\n"
           "\n",
           out);
-}
-
-/* A pool is a CIDR range, so its size is a power of two. */
-static unsigned prefix_of(const struct policy_range *range)
-{
-    unsigned prefix = 32;
-
-    for (uint32_t bits = range->last - range->first; bits != 0; bits >>= 1)
-        prefix--;
-    return prefix;
 }
 
 /* Whether the entry of squid's list says nothing that `other` does not say already: squid refuses lists with
@@ -225,7 +199,7 @@ static void write_role(FILE *out, const struct policy_role *role)
         return;
     }
     fprintf(out, "acl role-%s src %s/%u\n", role->name, policy_format_address(role->addresses.first, address),
-            prefix_of(&role->addresses));
+            proxy_prefix(&role->addresses));
     for (size_t i = 0; i < role->hosts_count; i++)
         if (first_of_port(role, i))
             write_port(out, role, role->hosts[i].port);
