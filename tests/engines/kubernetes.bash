@@ -148,7 +148,7 @@ containerd_up()
         </dev/null >"$WORK/containerd.log" 2>&1 3>&- &
     echo $! >"$WORK/containerd.pid"
     disown
-    eventually ctr version >/dev/null
+    internet_poll 60 ctr version
 }
 
 containerd_down()
@@ -156,6 +156,6 @@ containerd_down()
     local pid
     pid=$(<"$WORK/containerd.pid")
     kill "$pid"
-    eventually internet_gone "$pid"
+    internet_poll 60 internet_gone "$pid"
     rm "$WORK/containerd.pid"
 }

@@ -77,8 +77,15 @@ addresses()
     execute "$1" /bin/busybox ip -o -4 address show | awk '$2 != "lo" { print $2, $4 }'
 }
 
+# says_hello CONTAINER PORT: to who connects first.
+says_hello()
+{
+    execute "$1" /bin/sh -c "echo hello | nc -l -p $2 >/dev/null 2>&1 &"
+    eventually execute "$1" /bin/grep -q ":$(printf %04X "$2") .* 0A " /proc/net/tcp /proc/net/tcp6
+}
+
 @test "a pod that is not sealed has the CNI's network; two containers of a sealed one have Sallyport's link alone" {
-    local plain one two
+    local plain one two gateway
     pod plain runc
     plain=$(container_in "$POD" plain one /bin/sleep 1000)
     [[ $(addresses "$plain") == "eth0 10.88.0."* ]]
@@ -96,8 +103,13 @@ addresses()
         [[ $status -ne 0 ]]
     done
     run ! saw internet arrived
+    # What the policy allows works, by name.
+    pod gateway "sallyport-$NETWORK-gateway"
+    gateway=$(container_in "$POD" gateway one /bin/sleep 1000)
+    says_hello "$gateway" 8642
+    [[ $(execute "$one" /bin/nc -w 2 gateway 8642) == hello ]]
     # They are one pod: what one listens at, the other reaches, and what joins has no more rights.
-    execute "$one" /bin/sh -c "echo hello | nc -l -p 4000 >/dev/null 2>&1 & sleep 0.2"
+    says_hello "$one" 4000
     [[ $(execute "$two" /bin/nc -w 2 127.0.0.1 4000) == hello ]]
     output=$(execute "$two" /bin/grep ^Cap /proc/self/status) no_network_capabilities
 }
@@ -175,4 +187,63 @@ addresses()
     SECURITY="$PROC_MOUNT capabilities { add_capabilities: \"NET_ADMIN\" add_capabilities: \"NET_RAW\" }" \
         run -0 container_in "$POD" agent admin /bin/sleep 1000
     output=$(execute "$output" /bin/grep ^Cap /proc/self/status) no_network_capabilities
+}
+
+# documents FILE: its YAML documents, as a JSON array.
+documents()
+{
+    /usr/bin/python3 -c '
+import json, sys, yaml
+json.dump([document for document in yaml.safe_load_all(sys.stdin) if document], sys.stdout)' <"$KUBERNETES/$1"
+}
+
+# handlers: of the RuntimeClasses, a line each.
+handlers()
+{
+    documents runtimeclasses.yaml | jq -r '.[].handler' | sort
+}
+
+@test "packaging/kubernetes: classes, policy, CRI-O's handlers and the example name the same roles" {
+    local name path
+    documents runtimeclasses.yaml | jq -e 'all(.[]; .kind == "RuntimeClass" and .metadata.name == .handler)'
+    [[ $(handlers) == "$(documents node.yaml | jq -r '.[] | select(.kind == "ConfigMap").data["hermes.json"] | fromjson
+        | .roles | keys[] | "sallyport-hermes-\(.)"' | sort)" ]]
+    /usr/bin/python3 -c 'import json, sys, tomllib; json.dump(tomllib.load(sys.stdin.buffer), sys.stdout)' \
+        <"$KUBERNETES/crio/50-sallyport.conf" | jq '.crio.runtime.runtimes' >"$WORK/crio.json"
+    [[ $(jq -r 'keys[]' "$WORK/crio.json" | sort) == "$(handlers)" ]]
+    while read -r name path; do
+        [[ sallyport-$(sed 's/.*sallyport-runtime\.//; s/\./-/' <<<"$path") == "$name" ]]
+    done < <(jq -r 'to_entries[] | "\(.key) \(.value.runtime_path)"' "$WORK/crio.json")
+    jq -e 'all(.[]; .allowed_annotations == [] and (keys == ["allowed_annotations", "runtime_path", "runtime_type"]))' \
+        "$WORK/crio.json"
+    name=$(documents example.yaml | jq -r '.[] | select(.kind == "Deployment").spec.template.spec.runtimeClassName')
+    handlers | grep -qx "$name"
+    documents example.yaml | jq -e --arg allowed "io.sallyport/$name" '.[] | select(.kind == "Namespace").metadata.labels
+        | .[$allowed] == "allowed" and .["io.sallyport/sealed"] == "required"'
+}
+
+@test "packaging/kubernetes: install-node makes the handlers of the classes, and a pod of one is sealed" {
+    local one
+    "$SALLYPORT" install containerd --undo
+    network_down
+    mkdir -p "$WORK/policies"
+    documents node.yaml | jq -r '.[] | select(.kind == "ConfigMap").data["hermes.json"]' >"$WORK/policies/hermes.json"
+    mount -t tmpfs tmpfs /opt
+    # No systemd is here that it could have start containerd again.
+    run -1 "$KUBERNETES/install-node" "$SALLYPORT_BUILD_DIRECTORY" "$WORK/policies" /
+    says "end containerd"
+    containerd_down
+    containerd_up
+    run -0 "$KUBERNETES/install-node" "$SALLYPORT_BUILD_DIRECTORY" "$WORK/policies" /
+    says already
+    says "in force"
+    [[ $(containerd config dump | sed -n 's/.*containerd\.runtimes\.\(sallyport[a-z-]*\)\]$/\1/p' | sort) == "$(handlers)" ]]
+    [[ $(readlink /etc/sallyport/runtimes/containerd/sallyport-runtime.hermes.gateway) == /opt/sallyport/bin/sallyport-runtime ]]
+    squid -k parse -f /etc/squid/sallyport-hermes/squid.conf
+    pod gateway sallyport-hermes-gateway
+    one=$(container_in "$POD" gateway one /bin/sleep 1000)
+    [[ $(addresses "$one") == "sp0 $GATEWAY/32" ]]
+    pod_delete "$POD"
+    PODS=()
+    umount -l /opt
 }
