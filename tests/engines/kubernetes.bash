@@ -14,12 +14,12 @@ IMAGE=localhost/spt:1
 # service is told on standard error, with status 1.
 cri()
 {
-    local method=$1 call status
+    local method=$1 call length status
     call=$(mktemp -d "$WORK/call.XXXXXX")
     protoc --encode="runtime.v1.${method}Request" --proto_path="$BATS_TEST_DIRNAME" cri.proto <<<"$2" >"$call/message"
-    printf "$(printf '\\x00\\x%02x\\x%02x\\x%02x\\x%02x' $(for shift in 24 16 8 0; do
-        echo $(($(stat -c %s "$call/message") >> shift & 255))
-    done))" | cat - "$call/message" >"$call/request"
+    # Not compressed, four bytes of length, the message.
+    length=$(printf '%08x' "$(stat -c %s "$call/message")")
+    { printf '%b' "\\0$(sed 's/../\\x&/g' <<<"$length")" && cat "$call/message"; } >"$call/request"
     curl --silent --show-error --max-time 120 --http2-prior-knowledge --unix-socket "$CONTAINERD_SOCKET" \
         --header 'content-type: application/grpc' --header 'te: trailers' --header 'expect:' \
         --data-binary "@$call/request" --dump-header "$call/headers" --output "$call/answer" \
@@ -103,7 +103,7 @@ execute()
 # An image with one layer, as `ctr images import` reads it.
 image_import()
 {
-    local directory=$WORK/image layer config
+    local directory=$WORK/image layer
     image_root "$WORK/image-root"
     mkdir -p "$directory"
     tar -C "$WORK/image-root" -cf "$directory/layer.tar" .

@@ -162,6 +162,7 @@ says_hello()
     done
     # Without the pin. Nothing names this handler unless somebody asked `install` for it.
     run ! pod_run none sallyport "$asks"
+    cp /etc/containerd/config.toml "$WORK/pinned.toml"
     sed -i 's/sallyport-hermes-pair\b/sallyport/; s/"[^"]*runtime.hermes.pair"/"'"${SALLYPORT//\//\\/}"'-runtime"/
         s/_annotations = \[\]/_annotations = ["io.sallyport.*"]/' /etc/containerd/config.toml
     containerd_down
@@ -173,6 +174,7 @@ says_hello()
     pod holds "sallyport-$NETWORK-agent" "$asks"
     one=$(container_in "$POD" holds one /bin/sleep 1000)
     [[ $(addresses "$one") == "sp0 10.209.0."* && $(addresses "$one") != "sp0 $GATEWAY/32" ]]
+    cp "$WORK/pinned.toml" /etc/containerd/config.toml
 }
 
 @test "what a pod asks for and cannot have: the node's network, its processes, privileges, an open /proc" {
