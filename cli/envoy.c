@@ -3,21 +3,17 @@
  * An Envoy bootstrap that enforces the `hosts` of the policy.
  *
  * Theory of operation. One listener at the proxy's address speaks HTTP/1.1, its only route takes CONNECT, and
- * a request passes four filters in this order:
+ * a request passes four filters. `hosts` is RBAC with one policy for each role: the peer's own address
+ * (direct_remote_ip, which no header changes), the method, and the authority, host and port in one. `names`
+ * resolves the host and keeps its address for the next filter: a denied name is never resolved. `addresses`
+ * is RBAC on that address. It allows what it sees to be public, and so denies where it sees none; a rule that
+ * denies what is private would let that pass. `router` opens the tunnel.
  *
- *   hosts      RBAC, one policy for each role: the peer's own address (direct_remote_ip: no header changes
- * it), the method, and the authority, host and port in one. Nothing else has an effect on the decision names
- * resolves the host, and keeps its address for the next filter. A denied name is never resolved addresses
- * RBAC on that address: it is a public one. It allows what it can see is public, and so denies if there is no
- * address to see; a rule that denies what is private would let that pass router     opens the tunnel
- *
- * What squid's configuration has and Envoy cannot do:
- *   - of a name with several addresses only the first is looked at, and Envoy tries the others when that one
- * does not answer. Who controls the name of an allowed host can lead there. So can an address that changes in
- * the instant between filter and connection
- *   - no limit of connections for each client, one for all
- *   - the log does not say which rule refused, and `sallyport log` does not read it
- *   - a changed policy takes a restart, which ends every tunnel
+ * What squid's configuration has and Envoy cannot do: of a name with several addresses only the first is
+ * looked at, and Envoy tries the others when that one does not answer, so that who controls an allowed name
+ * can lead there; neither is an address that changes in the instant between filter and connection looked at
+ * again. There is one limit of connections for all clients, none for each. The log does not say which rule
+ * refused, and `sallyport log` does not read it. A changed policy takes a restart, which ends every tunnel.
  *
  * Invariant: RBAC with an action ALLOW denies what no policy matches, also if there is none at all. No admin
  * listener, nothing dynamic. */
@@ -109,47 +105,41 @@ static json_t *addresses_filter(const struct policy *policy)
                      "not_rule", "or_rules", "rules", forbidden, "principals", "any", 1);
 }
 
-/* A regular expression (RE2) of the authorities of a host and its subdomains. It has to match the whole. */
-static json_t *subdomains(const struct policy_host *host)
-{
-    char expression[2 * POLICY_HOST_SIZE + 64];
-    char *end = stpcpy(expression, "(?i)([a-z0-9_-]+\\.)*");
-
-    for (const char *at = host->name; *at != '\0'; at++) {
-        if (*at == '.')
-            *end++ = '\\';
-        *end++ = *at;
-    }
-    snprintf(end, sizeof(expression) - (size_t)(end - expression), ":%u", host->port);
-    return json_pack("{s:{s:s}}", "safe_regex", "regex", expression);
-}
-
-/* What the authority of a CONNECT to the host is. */
-static json_t *authority(const struct policy_host *host)
-{
-    char text[POLICY_HOST_SIZE + 8];
-
-    if (host->subdomains)
-        return subdomains(host);
-    snprintf(text, sizeof(text), "%s:%u", host->name, host->port);
-    return json_pack("{s:s, s:b}", "exact", text, "ignore_case", 1);
-}
-
 /* A permission: a header of the request, ":method" and ":authority" among them, is as the matcher says. */
 static json_t *header(const char *name, json_t *matcher)
 {
     return json_pack("{s:{s:s, s:o}}", "header", "name", name, "string_match", matcher);
 }
 
+/* The whole authority, or its end, whatever the case. */
+static json_t *authority(const char *how, const char *dot, const struct policy_host *host)
+{
+    char text[POLICY_HOST_SIZE + 8];
+
+    snprintf(text, sizeof(text), "%s%s:%u", dot, host->name, host->port);
+    return header(":authority", json_pack("{s:s, s:b}", how, text, "ignore_case", 1));
+}
+
+/* What a name's end is matched with has to be a name: no user, no path, no empty label before that end. It is
+ * one short expression for all, because Envoy refuses those that compile to more than 100 instructions. */
+static json_t *is_name(void)
+{
+    return header(":authority",
+                  json_pack("{s:{s:s}}", "safe_regex", "regex", "[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*:[0-9]+"));
+}
+
 static json_t *role_policy(const struct policy_role *role)
 {
     json_t *hosts = json_array();
 
-    for (size_t i = 0; i < role->hosts_count; i++)
-        append(&hosts, header(":authority", authority(&role->hosts[i])));
-    return json_pack("{s:[{s:{s:[o, {s:{s:o}}]}}], s:[{s:o}]}", "permissions", "and_rules", "rules",
-                     header(":method", json_pack("{s:s}", "exact", "CONNECT")), "or_rules", "rules", hosts,
-                     "principals", "direct_remote_ip",
+    for (size_t i = 0; i < role->hosts_count; i++) {
+        append(&hosts, authority("exact", "", &role->hosts[i]));
+        if (role->hosts[i].subdomains)
+            append(&hosts, authority("suffix", ".", &role->hosts[i]));
+    }
+    return json_pack("{s:[{s:{s:[o, o, {s:{s:o}}]}}], s:[{s:o}]}", "permissions", "and_rules", "rules",
+                     header(":method", json_pack("{s:s}", "exact", "CONNECT")), is_name(), "or_rules",
+                     "rules", hosts, "principals", "direct_remote_ip",
                      cidr_of(role->addresses.first, proxy_prefix(&role->addresses)));
 }
 

@@ -88,8 +88,10 @@ changed()
     changed '.http_filters[2].typed_config.rules.policies.public.permissions[0].and_rules.rules[1].not_rule.or_rules.rules |=
         map(select(.matcher.typed_config.upstream_ip.address_prefix != "203.0.113.128"))'
     [[ $(decisions "$WORK/changed.json" <<<"$AGENT CONNECT sub.example:443 $PROXY") == "200 asked" ]]
+    changed '.http_filters[0].typed_config.rules.policies.agent.permissions[0].and_rules.rules |= [.[0], .[2]]'
+    [[ $(decisions "$WORK/changed.json" <<<"$AGENT CONNECT x@a.sub.example:443 $PUBLIC") == "200 asked" ]]
     # What is no CONNECT has no route behind that wall, and so no address to be allowed.
-    changed '.http_filters[0].typed_config.rules.policies.agent.permissions[0].and_rules.rules |= [.[1]] | del(.http_filters[2])'
+    changed '.http_filters[0].typed_config.rules.policies.agent.permissions[0].and_rules.rules |= .[1:] | del(.http_filters[2])'
     [[ $(decisions "$WORK/changed.json" <<<"$AGENT GET sub.example:443 $PUBLIC") == "404 -" ]]
     # An address that was not saved is not public: nothing passes.
     changed '.http_filters[1].typed_config.save_upstream_address = false'

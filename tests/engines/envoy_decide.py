@@ -59,10 +59,11 @@ def matches_string(text, matcher):
     if "safe_regex" in matcher:
         (expression,) = only(matcher["safe_regex"], "regex")
         return re.fullmatch(expression, text) is not None
-    exact = matcher["exact"]
     if matcher.get("ignore_case"):
-        return exact.lower() == text.lower()
-    return exact == text
+        text = text.lower()
+        matcher = {key: value.lower() for key, value in matcher.items() if key != "ignore_case"}
+    ((kind, value),) = matcher.items()
+    return {"exact": text == value, "suffix": text.endswith(value)}[kind]
 
 
 def permits(rule, request):
