@@ -34,7 +34,7 @@ teardown_file()
     witnesses_end
     ip link delete spt-cni
     umount /var/lib/cni
-    [[ ! -e $WORK/cni-made ]] || rmdir /var/lib/cni
+    [[ ! -e $WORK/cni-made ]] || rmdir --ignore-fail-on-non-empty /var/lib/cni
     "$SALLYPORT" install containerd --undo
     network_down
     find /sys/fs/cgroup -depth -type d -path "*$CGROUPS/kubernetes*" -exec rmdir {} + 2>/dev/null || true
