@@ -89,7 +89,7 @@ for (const document of documents) {
     expect(`${document.kind} ${document.metadata.name}: ${error.message}`, false);
   }
 }
-// The schemas notice a wrong type and what is missing; a field that they do not know they pass over.
+// The schemas notice a wrong type and what is missing; a field that they do not know they pass over (typescript.py).
 const [daemonSet] = documents.filter(({ kind }) => kind === "DaemonSet");
 expect("a selector of a wrong type is valid", await isInvalid({ ...daemonSet, spec: { ...daemonSet.spec, selector: "x" } }));
 expect("a DaemonSet without a template is valid", await isInvalid({ ...daemonSet, spec: { selector: daemonSet.spec.selector } }));
