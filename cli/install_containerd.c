@@ -57,17 +57,20 @@ static int read_target(const struct containerd_plan *plan, struct target *ret, s
     return 0;
 }
 
-/* The roles that our block has handlers for. */
-static int read_roles(struct containerd_plan *plan, const struct target *target, struct error *err)
+/* The handlers of our block. Without one, and without a role that is asked for, it will be the one by
+ * annotation: where roles are pinned, nobody gets a way around them that was not asked for. */
+static int read_handlers(struct containerd_plan *plan, const struct target *target, struct error *err)
 {
     cleanup_json json_t *block = NULL;
     const char *name = NULL;
     json_t *handler = NULL;
     int result = 0;
 
+    plan->by_annotation = plan->request->roles.count == 0;
     if (target->begin == target->end)
         return 0;
     result = toml_parse(target->text + target->begin, target->end - target->begin, plan->target, &block, err);
+    plan->by_annotation = json_object_get(containerd_handlers(block, plan->plugin), INSTALL_RUNTIME) != NULL;
     json_object_foreach((json_t *)containerd_handlers(block, plan->plugin), name, handler)
     {
         const char *path =
@@ -184,7 +187,7 @@ static int plan_all(struct containerd_plan *plan, struct target *target, struct 
     int result = read_target(plan, target, err);
 
     if (result == 0)
-        result = read_roles(plan, target, err);
+        result = read_handlers(plan, target, err);
     for (size_t i = 0; i < request->roles.count && result == 0; i++)
         result = install_roles_add(&plan->roles, request->roles.items[i].network,
                                    request->roles.items[i].role, err);

@@ -30,6 +30,7 @@ struct containerd_plan {
     const char *plugin; /* CRI, by its name in this version */
     const json_t *base; /* the handler to begin with, borrowed from document; NULL: has none */
     bool names_runc;    /* the block has to */
+    bool by_annotation; /* there is a handler by which whoever writes a container's annotations chooses */
     struct install_roles roles;
 };
 

@@ -4,7 +4,10 @@
  *
  * A handler begins as a copy of runc's: without its SystemdCgroup the kubelet and containerd disagree about
  * cgroups, and pods die again and again. Where config.toml does not name runc although it is the default, the
- * block names it too: with one handler in the file, containerd 1 forgets its built-in one. */
+ * block names it too: with one handler in the file, containerd 1 forgets its built-in one.
+ *
+ * Annotations reach only the handler that has nothing else to choose by. A pinned one gets none: what a pod's
+ * author writes is not even seen by the program that seals it. */
 #include "base/cleanup.h"
 #include "cli/install_containerd.h"
 #include "cli/install_toml.h"
@@ -41,8 +44,9 @@ static void print_inherited(const json_t *table, const char *const *own, FILE *o
     }
 }
 
+/* `annotations`: those that the program is shown, as the elements of an array. */
 static void print_handler(const struct containerd_plan *plan, const char *name, const char *program,
-                          FILE *out)
+                          const char *annotations, FILE *out)
 {
     static const char *const OWN[] = {
         "runtime_type", "runtime_path",    "runtime_engine",        "runtime_root",
@@ -52,9 +56,9 @@ static void print_handler(const struct containerd_plan *plan, const char *name, 
     print_table(plan, name, "", out);
     fprintf(out,
             "  runtime_type = \"%s\"\n"
-            "  pod_annotations = [\"io.sallyport.*\"]\n"
-            "  container_annotations = [\"io.sallyport.*\"]\n",
-            RUNC_TYPE);
+            "  pod_annotations = [%s]\n"
+            "  container_annotations = [%s]\n",
+            RUNC_TYPE, annotations, annotations);
     print_inherited(plan->base, OWN, out);
     print_table(plan, name, ".options", out);
     fprintf(out, "  BinaryName = \"%s\"\n", program);
@@ -66,9 +70,8 @@ static void print_all(const struct containerd_plan *plan, FILE *out)
     fprintf(
         out,
         "%swritten by `sallyport install containerd`, which rewrites it up to the END; with --undo it goes.\n"
-        "# The annotations only select a network and a role that a policy defines; they define nothing. The "
-        "other\n"
-        "# settings are runc's: after a change of these, run `sallyport install containerd` again.\n",
+        "# The other settings are runc's: after a change of these, run `sallyport install containerd` "
+        "again.\n",
         CONTAINERD_BEGIN);
     if (plan->drop_in)
         fprintf(out, "version = %" JSON_INTEGER_FORMAT "\n", plan->version);
@@ -76,13 +79,18 @@ static void print_all(const struct containerd_plan *plan, FILE *out)
         print_table(plan, "runc", "", out);
         fprintf(out, "  runtime_type = \"%s\"\n", RUNC_TYPE);
     }
-    print_handler(plan, INSTALL_RUNTIME, plan->request->runtime, out);
+    if (plan->by_annotation) {
+        fputs("\n# Whoever writes a container's annotations chooses its network and role, of those that "
+              "there are.",
+              out);
+        print_handler(plan, INSTALL_RUNTIME, plan->request->runtime, "\"io.sallyport.*\"", out);
+    }
     for (size_t i = 0; i < plan->roles.count; i++) {
         char name[INSTALL_NAME_SIZE];
         char path[PATH_MAX];
 
         print_handler(plan, install_runtime_name(&plan->roles.items[i], name),
-                      install_link_path(CONTAINERD, &plan->roles.items[i], path), out);
+                      install_link_path(CONTAINERD, &plan->roles.items[i], path), "", out);
     }
     fputs(CONTAINERD_END, out);
 }

@@ -30,6 +30,7 @@ static const char USAGE[] =
     "  install ENGINE           make docker, podman or containerd know Sallyport  [--dry-run] [--undo]\n"
     "  proxy-config squid|haproxy NETWORK\n"
     "                           print the proxy's configuration, or put it in place  [--install]\n"
+    "                           (`envoy` in place of `squid`: experimental, printed only)\n"
     "  publish NETWORK          systemd units for the published ports  [--install|--remove]\n"
     "  seccomp-profile          print a complete seccomp profile  [--nested] [--i386]\n"
     "\n"

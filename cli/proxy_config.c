@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sallyport proxy-config: the egress proxy's configuration, made from the policy. */
+#include "cli/envoy.h"
 #include "cli/proxy_install.h"
 #include "cli/proxy_kind.h"
 #include "cli/verb.h"
@@ -8,9 +9,11 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char USAGE[] =
     "Usage: sallyport proxy-config squid|haproxy NETWORK [--install [--config PATH]]\n"
+    "       sallyport proxy-config envoy NETWORK\n"
     "\n"
     "Prints a complete squid.conf, or the haproxy.cfg of the pass-through for programs that know no proxy\n"
     "(`\"sni\": 443` in the policy's \"proxy\"): per-role allow-lists by source address, and no way to\n"
@@ -22,10 +25,17 @@ static const char USAGE[] =
     "  --config PATH  where (default: /etc/squid/sallyport-NETWORK/squid.conf, haproxy.cfg); the other file\n"
     "                 goes beside it\n"
     "\n"
-    "For a proxy in a container the files are written, and its engine has to tell it.\n";
+    "For a proxy in a container the files are written, and its engine has to tell it.\n"
+    "\n"
+    "envoy is EXPERIMENTAL: it prints a bootstrap with the same lists, for `envoy -c FILE`, that has been "
+    "held\n"
+    "against Envoy's schema and has not run in an Envoy. Not enforced there: addresses of a name after its\n"
+    "first (an allowed name that has a public and a private address can lead to the private one), and a "
+    "limit\n"
+    "of connections for each member.\n";
 
 struct arguments {
-    const struct proxy_kind *kind;
+    const struct proxy_kind *kind; /* NULL: envoy, which is none yet: nothing handles it */
     const char *network;
     const char *config;
     bool install;
@@ -46,8 +56,12 @@ static int configure(const struct arguments *arguments, struct error *err)
 
     if (result < 0)
         return result;
-    result = arguments->install ? proxy_install(&policy, arguments->kind, arguments->config, err)
-                                : print(&policy, arguments->kind, err);
+    if (arguments->kind == NULL)
+        result = envoy_config(stdout, &policy, err);
+    else if (arguments->install)
+        result = proxy_install(&policy, arguments->kind, arguments->config, err);
+    else
+        result = print(&policy, arguments->kind, err);
     policy_free(&policy);
     return result < 0 ? result : verb_flush_output(err);
 }
@@ -77,8 +91,11 @@ int verb_proxy_config(int argc, char **argv, struct error *err)
         return verb_usage("proxy-config", "a kind of proxy and a network are needed");
     arguments.network = argv[optind + 1];
     arguments.kind = proxy_kind_find(argv[optind]);
-    if (arguments.kind == NULL)
-        return verb_usage("proxy-config", "unknown proxy `%s`, known: squid, haproxy", argv[optind]);
+    if (arguments.kind == NULL && strcmp(argv[optind], "envoy") != 0)
+        return verb_usage("proxy-config", "unknown proxy `%s`, known: squid, haproxy, envoy", argv[optind]);
+    if (arguments.kind == NULL && arguments.install)
+        return verb_usage("proxy-config",
+                          "--install is for squid and haproxy: envoy is experimental, and only printed");
     if (arguments.config != NULL && !arguments.install)
         return verb_usage("proxy-config", "--config goes with --install");
     return configure(&arguments, err);

@@ -128,7 +128,7 @@ _sallyport_argument()
     explain/1) words="proxy $(_sallyport_roles "$(_sallyport_network)")" ;;
     bundle/0) _sallyport_files -d && return ;;
     install/0) words="docker podman containerd" ;;
-    proxy-config/0) words="squid haproxy" ;;
+    proxy-config/0) words="squid haproxy envoy" ;;
     proxy-config/1 | publish/0) words=$(_sallyport_networks) ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$CURRENT"))

@@ -118,7 +118,7 @@ complete -c sallyport -n '__sallyport_verb install' -l pidfile -r -F -d 'which d
 complete -c sallyport -n '__sallyport_verb install' -l dry-run -d 'change nothing'
 complete -c sallyport -n '__sallyport_verb install' -l undo -d 'take all of it out'
 
-complete -c sallyport -n '__sallyport_at 1 proxy-config' -a 'squid haproxy'
+complete -c sallyport -n '__sallyport_at 1 proxy-config' -a 'squid haproxy envoy'
 complete -c sallyport -n '__sallyport_at 2 proxy-config' -a '(__sallyport_networks)'
 complete -c sallyport -n '__sallyport_verb proxy-config' -l install -d 'write it, and have it read'
 complete -c sallyport -n '__sallyport_verb proxy-config' -l config -r -F -d where

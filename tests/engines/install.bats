@@ -399,6 +399,7 @@ runtimes()
 }
 
 @test "containerd: the handlers are there, runc's own still, and undo gives the same bytes" {
+    install containerd
     install containerd --role "$NETWORK.agent"
     runtimes ' | keys == ["runc", "sallyport", "sallyport-hermes-agent"] and
         all(.[]; .runtime_type == "io.containerd.runc.v2") and
@@ -417,6 +418,22 @@ runtimes()
     install containerd
     sed -i '/runtimes.runc\]/,/runtime_type/d' "$CONTAINERD"
     runtimes ' | keys == ["sallyport"]'
+}
+
+@test "containerd: where roles are pinned there is no handler that obeys annotations, unless it was there before" {
+    install containerd --role "$NETWORK.agent"
+    runtimes ' | keys == ["runc", "sallyport-hermes-agent"] and
+        all(.[]; .pod_annotations == [] and .container_annotations == [])'
+    install containerd
+    says already
+    install containerd --network "$NETWORK"
+    runtimes ' | has("sallyport") == false and length == 9 and
+        all(.[]; .pod_annotations == [] and .container_annotations == [])'
+    install containerd --undo
+    install containerd
+    install containerd --role "$NETWORK.agent"
+    runtimes ' | keys == ["runc", "sallyport", "sallyport-hermes-agent"] and
+        .["sallyport-hermes-agent"].pod_annotations == [] and .sallyport.pod_annotations == ["io.sallyport.*"]'
 }
 
 @test "containerd: what runc's handler is set to, ours is, and follows it; undo of a made file removes it" {
@@ -439,7 +456,7 @@ TOML
     echo 'oom_score = 1 # after the block' >>"$WORK/before"
     sed -i "\$a[timeouts]\n'x' = '1s'" "$CONTAINERD"
     install containerd --role "$NETWORK.gateway"
-    runtimes ' | keys | length == 4'
+    runtimes ' | keys == ["runc", "sallyport-hermes-agent", "sallyport-hermes-gateway"]'
     [[ $(tail -n 1 "$CONTAINERD") == "'x' = '1s'" ]]
     rm "$CONTAINERD"
     install containerd --undo
@@ -501,7 +518,7 @@ TOML
     python3 -c 'import json, sys, tomllib; json.dump(tomllib.load(open(sys.argv[1], "rb")), sys.stdout)' \
         /etc/containerd/conf.d/99-sallyport.toml |
         jq -e '.version == 3 and (.plugins["io.containerd.cri.v1.runtime"].containerd.runtimes |
-            keys == ["sallyport", "sallyport-hermes-agent"] and all(.[]; .options.SystemdCgroup))'
+            keys == ["sallyport-hermes-agent"] and all(.[]; .options.SystemdCgroup))'
     install containerd
     says already
     install containerd --undo
