@@ -66,6 +66,8 @@ static int open_target(const struct attach_request *request, struct target *targ
         result = check_joined(request, "pid", err);
     if (result == 0)
         result = check_joined(request, "ipc", err);
+    if (result == 0) /* not earlier: until here it is what others are compared with */
+        result = target_leave_host(target, err);
     if (result < 0)
         return result;
     result = network_ensure(request->policy, target->host_netns, err);

@@ -19,6 +19,7 @@
 #include "hook/voucher.h"
 #include "netns/hub.h"
 #include "netns/member.h"
+#include "netns/namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +77,8 @@ static int run_detach(const struct selection *pin, const struct state *state, st
         return result;
     log_context(selection.network, selection.role, NULL);
     result = privileges_keep_for_inspection(err);
+    if (result == 0)
+        result = namespace_leave_host(err);
     if (result < 0)
         return result;
     hub = hub_open(selection.network, err);

@@ -149,6 +149,8 @@ static int container_find(const char *runtime, const struct command_line *comman
     result = voucher_load(bundle, &ret->bundle, &ret->config, err);
     if (result == 0 && edit_own_hook(ret->config) == NULL)
         result = refuse_strange(err);
+    if (result == 0)
+        result = edit_adopt_environment(ret->config, err);
     return result < 0 ? result : edit_find_pin(ret->config, &command->pin, &ret->pin, err);
 }
 

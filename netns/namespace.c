@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/rootless.h"
 #include "netns/child.h"
 
 #include <errno.h>
@@ -31,6 +32,13 @@ int namespace_open_own(struct error *err)
     int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 
     return fd >= 0 ? fd : error_set(err, errno, "open own network namespace");
+}
+
+int namespace_leave_host(struct error *err)
+{
+    if (!rootless() || unshare(CLONE_NEWNET) == 0)
+        return 0;
+    return error_set(err, errno, "leave the host's network namespace");
 }
 
 static bool process_ended(int pidfd)
