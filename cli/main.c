@@ -42,6 +42,7 @@ static const char USAGE[] =
 enum needs {
     NEEDS_NOTHING, /* or says itself what it needs */
     NEEDS_HUB,     /* root, or in Podman's user namespace the user whose hub it is */
+    NEEDS_BOTH,    /* the same, and the host's network, to start containers from */
     NEEDS_HOST,    /* root: the host's network, or its configuration, is looked at or changed */
 };
 
@@ -57,9 +58,9 @@ static const struct {
     {"install", verb_install, NEEDS_HOST},
     {"log", verb_log, NEEDS_HUB},
     {"proxy-config", verb_proxy_config, NEEDS_NOTHING},
-    {"publish", verb_publish, NEEDS_HOST},
+    {"publish", verb_publish, NEEDS_NOTHING},
     {"seccomp-profile", verb_seccomp_profile, NEEDS_NOTHING},
-    {"verify", verb_verify, NEEDS_HOST},
+    {"verify", verb_verify, NEEDS_BOTH},
 };
 
 int verb_usage(const char *verb, const char *format, ...)
@@ -105,12 +106,14 @@ int verb_flush_output(struct error *err)
     return 0;
 }
 
-static int refuse_user(const char *verb, struct error *err)
+static int refuse_user(const char *verb, enum needs needs, struct error *err)
 {
     error_set(err, 0, "%s needs root", verb);
+    if (needs == NEEDS_HOST)
+        return error_advise(err, "run it with sudo");
     return error_advise(err,
-                        "run it with sudo, or for networks of your own (rootless Podman) in Podman's user "
-                        "namespace: `podman unshare sallyport %s ...`",
+                        "run it with sudo, or for networks of your own (rootless Podman) as `podman "
+                        "unshare sallyport %s ...`",
                         verb);
 }
 
@@ -125,9 +128,13 @@ static int check_needs(enum needs needs, int argc, char **argv, struct error *er
 {
     if (needs == NEEDS_NOTHING || (argc > 1 && strcmp(argv[1], "--help") == 0))
         return 0;
-    if (rootless())
-        return needs == NEEDS_HOST ? refuse_rootless(argv[0], err) : namespace_leave_host(err);
-    return needs == NEEDS_HUB && geteuid() != 0 ? refuse_user(argv[0], err) : 0;
+    if (geteuid() != 0)
+        return refuse_user(argv[0], needs, err);
+    if (!rootless())
+        return 0;
+    if (needs == NEEDS_HOST)
+        return refuse_rootless(argv[0], err);
+    return needs == NEEDS_HUB ? namespace_leave_host(err) : 0;
 }
 
 static int run(int argc, char **argv)

@@ -34,6 +34,10 @@ int namespace_enter(int netns, struct error *err);
  * in the wrong namespace would be worse than anything. */
 void namespace_return(int netns);
 
+/* Makes a socket in the namespace, close-on-exec; the caller stays in `own`, which is its own, and need not
+ * be able to return to it (namespace_leave_host). Returns a descriptor or a negative errno value. */
+int namespace_socket(int netns, int own, int family, int type, int protocol, struct error *err);
+
 /* Writes a value below /proc/sys of the namespace that the calling thread is in ("net/ipv4/ip_forward"). */
 int namespace_sysctl(const char *name, const char *value, struct error *err);
 
