@@ -27,7 +27,7 @@ podman()
 # in_role ROLE ARGUMENT...: podman with the runtime that pins the role.
 in_role()
 {
-    podman --runtime "$RUNTIMES/sallyport-runtime.$NETWORK.$1" "${@:2}"
+    podman --runtime "sallyport-$NETWORK-$1" "${@:2}"
 }
 
 # box, control: as in podman.bash, but cgroups are not the user's to make.
@@ -69,6 +69,8 @@ user_make()
     mount -t tmpfs -o mode=0755 tmpfs /home
     useradd --create-home --shell /bin/bash "$PERSON"
     grep -q "^$PERSON:" /etc/subuid || fail "useradd gave no subordinate ids"
+    mkdir -p /dev/net
+    [[ -c /dev/net/tun ]] || mknod /dev/net/tun c 10 200
     chmod 666 /dev/net/tun
     install -d -m 755 /run/user
     install -d -m 700 -o "$PERSON" "/run/user/$(id -u "$PERSON")"
@@ -90,7 +92,10 @@ network_backend = "netavark"
 CONF
     printf '[storage]\ndriver = "overlay"\n' >"$HOME_OF_PERSON/.config/containers/storage.conf"
     local role
+    echo "[engine.runtimes]" >>"$HOME_OF_PERSON/.config/containers/containers.conf"
     for role in agent gateway proxy; do
+        echo "sallyport-$NETWORK-$role = [\"$RUNTIMES/sallyport-runtime.$NETWORK.$role\"]" \
+            >>"$HOME_OF_PERSON/.config/containers/containers.conf"
         as_user ln -s "$SALLYPORT_BUILD_DIRECTORY/sallyport-runtime" "$RUNTIMES/sallyport-runtime.$NETWORK.$role"
     done
 }
@@ -173,11 +178,40 @@ teardown()
     [[ $(jq -c '[([.members[].role] | sort), .problems]' <<<"$output") == '[["agent","proxy"],[]]' ]] || fail "$output"
 }
 
+@test "verify, as the user: every line as the policy says, and nothing is left of it" {
+    run sallyport verify --network "$NETWORK" --role agent --engine podman --json
+    [[ $status -eq 0 ]] || fail "$(grep -A6 -e '"leak"' -e '"broken"' <<<"$output")"
+    [[ $(jq '.groups[] | select(.name == "arrivals") | .attempts | length' <<<"$output") -gt 5 ]] || fail "$(tail -n 40 <<<"$output")"
+    [[ $(podman images --quiet | wc -l) -eq 1 ]] || fail "$(podman images)"
+}
+
+@test "verify sees a hub that lets everything pass" {
+    local hub
+    hub=/run/user/$(id -u "$PERSON")/sallyport/netns/sallyport-$NETWORK
+    in_role gateway run --detach --name agent --network none "$IMAGE" /probe listen tcp 0.0.0.0 22
+    as_user podman unshare nsenter --net="$hub" nft insert rule inet sallyport forward accept
+    run sallyport verify --network "$NETWORK" --role agent --engine podman --only members
+    sallyport network down "$NETWORK"
+    podman rm --force --time 0 proxy
+    proxy_up
+    [[ $status -eq 1 && $output == *LEAK* ]] || fail "$output"
+}
+
+@test "a container that cannot start leaves no link" {
+    local network
+    for network in none slirp4netns; do
+        run -127 box --network "$network" "$IMAGE" no-such-program
+        [[ $output != *sallyport:* ]] || fail "$output"
+    done
+    run sallyport network show "$NETWORK" --json
+    [[ $(jq '.members | length' <<<"$output") -eq 1 ]] || fail "$output"
+}
+
 @test "a container that is started in another mount namespace makes the hub where all others find it" {
     podman rm --force --time 0 proxy
     sallyport network down "$NETWORK"
     as_user podman unshare unshare --mount --propagation private podman \
-        --runtime "$RUNTIMES/sallyport-runtime.$NETWORK.agent" run --rm --network none "$IMAGE" true
+        --runtime "sallyport-$NETWORK-agent" run --rm --network none "$IMAGE" true
     run sallyport network list --json
     [[ $(jq -c '[.[] | [.network, .up]]' <<<"$output") == "[[\"$NETWORK\",true]]" ]] || fail "$output"
     proxy_up
@@ -249,7 +283,7 @@ teardown()
     for verb in "network up $NETWORK" log verify check "install podman"; do
         refused_user "${verb%% *} needs root; run it with sudo" as_user sallyport $verb
     done
-    for verb in check verify "install podman"; do
+    for verb in check "install podman"; do
         refused_user "out of reach" sallyport $verb
     done
     refused_user "write it yourself" sallyport proxy-config squid "$NETWORK" --install
