@@ -10,28 +10,6 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-static bool ask(void)
-{
-    cleanup_close int netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    cleanup_close int owner = -1;
-
-    if (geteuid() != 0 || netns < 0)
-        return false;
-    owner = ioctl(netns, NS_GET_USERNS);
-    return owner < 0 && errno == EPERM;
-}
-
-bool rootless(void)
-{
-    static bool asked;
-    static bool answer;
-
-    if (!asked)
-        answer = ask();
-    asked = true;
-    return answer;
-}
-
 /* The user's id outside, which root's inside stands for; the overflow id where it cannot be told, which has
  * no directory. */
 static unsigned outside_id(void)
@@ -44,6 +22,28 @@ static unsigned outside_id(void)
         if (inside == 0)
             return outside;
     return 65534;
+}
+
+static bool ask(void)
+{
+    cleanup_close int netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    cleanup_close int owner = -1;
+
+    if (geteuid() != 0 || netns < 0)
+        return false;
+    owner = ioctl(netns, NS_GET_USERNS);
+    return owner < 0 && errno == EPERM && outside_id() != 0;
+}
+
+bool rootless(void)
+{
+    static bool asked;
+    static bool answer;
+
+    if (!asked)
+        answer = ask();
+    asked = true;
+    return answer;
 }
 
 const char *rootless_runtime_directory(void)

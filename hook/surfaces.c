@@ -207,18 +207,22 @@ static bool is_directory(int fd)
     return fstat(fd, &st) < 0 || S_ISDIR(st.st_mode);
 }
 
-/* A file by itself, out of a directory that is refused as a whole: a policy, say. */
+/* A plain file out of a directory that is refused as a whole: a policy, say. */
 static int check_file(const struct surfaces *self, int fd, const char *what)
 {
     char path[PATH_MAX];
+    char *name = NULL;
     const char *state = NULL;
     struct stat st;
     int result = surfaces_path(fd, path, what, self->err);
 
-    if (result < 0)
-        return result;
-    *strrchr(path, '/') = '\0';
-    if (stat(path[0] != '\0' ? path : "/", &st) == 0)
+    if (result < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return result; /* devices and sockets have been judged */
+    name = strrchr(path, '/');
+    if (name == NULL)
+        return 0; /* it is in no directory */
+    *name = '\0';
+    if (stat(name > path ? path : "/", &st) == 0)
         state = sockets_state(self->sockets, &st);
     if (state == NULL)
         return 0;
