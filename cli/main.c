@@ -108,19 +108,20 @@ int verb_flush_output(struct error *err)
 
 static int refuse_user(const char *verb, enum needs needs, struct error *err)
 {
-    error_set(err, 0, "%s needs root", verb);
     if (needs == NEEDS_HOST)
-        return error_advise(err, "run it with sudo");
-    return error_advise(err,
-                        "run it with sudo, or for networks of your own (rootless Podman) as `podman "
-                        "unshare sallyport %s ...`",
-                        verb);
+        error_set(err, 0, "%s needs root", verb);
+    else
+        error_set(
+            err, 0,
+            "%s needs root, but for your own networks of rootless Podman (`podman unshare sallyport %s`)",
+            verb, verb);
+    return error_advise(err, "run it as root");
 }
 
 static int refuse_rootless(const char *verb, struct error *err)
 {
     error_set(err, 0, "%s is about the host, which is out of reach in a user namespace", verb);
-    return error_advise(err, "run it with sudo, outside of `podman unshare`");
+    return error_advise(err, "run it as root, outside of `podman unshare`");
 }
 
 /* Lets nobody begin what he cannot end. The text of --help is everybody's. */

@@ -281,7 +281,7 @@ teardown()
 @test "verbs that need root say so, and who can do without it is told how" {
     local verb
     for verb in "network up $NETWORK" log verify check "install podman"; do
-        refused_user "${verb%% *} needs root; run it with sudo" as_user sallyport $verb
+        refused_user "${verb%% *} needs root" as_user sallyport $verb
     done
     for verb in check "install podman"; do
         refused_user "out of reach" sallyport $verb
