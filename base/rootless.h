@@ -16,7 +16,8 @@
 bool rootless(void);
 
 /* The user's own directory for what does not outlive his sessions, $XDG_RUNTIME_DIR as systemd-logind makes
- * it: "run/user/1000", without the slash, for below a root directory. Not by the variable: hooks have none.
+ * it: "run/user/1000", without the slash, for below a root directory. Not by the variable: hooks may have
+ * none.
  */
 const char *rootless_runtime_directory(void);
 

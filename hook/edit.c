@@ -108,7 +108,8 @@ const json_t *edit_own_hook(const json_t *config)
     return NULL;
 }
 
-/* Hooks have no environment but this: without root it tells where the policy is. */
+/* A hook that has an environment in the config has no other: without root it must tell where the policy is.
+ */
 static json_t *make_environment(const char *voucher)
 {
     json_t *environment = json_array();

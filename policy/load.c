@@ -73,7 +73,7 @@ static int check_trusted(int fd, const char *path, mode_t type, struct error *er
 static int refuse_homeless(struct error *err)
 {
     error_set(err, 0, "find the policies: neither XDG_CONFIG_HOME nor HOME is set to an absolute path");
-    return error_advise(err, "set one; hooks alone have no environment: use sallyport-runtime");
+    return error_advise(err, "set one: for a hook, in its `env`");
 }
 
 /* Opens a directory of policy files. -ENOENT, with an error set, if there is none. */

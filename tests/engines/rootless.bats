@@ -197,6 +197,16 @@ teardown()
     [[ $status -eq 1 && $output == *LEAK* ]] || fail "$output"
 }
 
+@test "hooks alone seal as well" {
+    as_user mkdir -p hooks
+    jq -n --arg hook "$HOOK" --arg network "$NETWORK" '{version: "1.0.0", stages: ["createRuntime", "poststop"],
+        hook: {path: $hook, args: [$hook, "--network", $network]}, when: {always: true}}' \
+        >"$HOME_OF_PERSON/hooks/sallyport.json"
+    run podman --hooks-dir "$HOME_OF_PERSON/hooks" run --rm --network none --env "HTTPS_PROXY=http://$PROXY:3128" \
+        "$IMAGE" sh -c "$(attempts 203)"
+    says_sealed 203
+}
+
 @test "a container that cannot start leaves no link" {
     local network
     for network in none slirp4netns; do
