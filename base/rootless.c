@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/nsfs.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 /* The user's id outside, which root's inside stands for; the overflow id where it cannot be told, which has
@@ -55,16 +56,33 @@ const char *rootless_runtime_directory(void)
     return path;
 }
 
-const char *rootless_config_home(void)
+static char config_home[PATH_MAX];
+
+void rootless_set_config_home(const char *path)
 {
-    static char path[PATH_MAX];
+    if (path[0] != '/' || strlen(path) >= sizeof(config_home))
+        path = "";
+    memmove(config_home, path, strlen(path) + 1);
+}
+
+static void read_environment(void)
+{
     const char *config = getenv("XDG_CONFIG_HOME");
     const char *home = getenv("HOME");
+    char path[PATH_MAX];
 
     if (config != NULL && config[0] == '/')
-        return config;
-    if (home == NULL || home[0] != '/' ||
-        snprintf(path, sizeof(path), "%s/.config", home) >= (int)sizeof(path))
-        return NULL;
-    return path;
+        rootless_set_config_home(config);
+    else if (home != NULL && snprintf(path, sizeof(path), "%s/.config", home) < (int)sizeof(path))
+        rootless_set_config_home(path);
+}
+
+const char *rootless_config_home(void)
+{
+    static bool asked;
+
+    if (!asked && config_home[0] == '\0')
+        read_environment();
+    asked = true;
+    return config_home[0] != '\0' ? config_home : NULL;
 }

@@ -21,6 +21,9 @@ bool rootless(void);
  */
 const char *rootless_runtime_directory(void);
 
-/* Where the user's configuration is: $XDG_CONFIG_HOME, or .config in $HOME. NULL where neither tells an
- * absolute path. */
+/* Where the user's configuration is: $XDG_CONFIG_HOME, or .config in $HOME, as the environment is at the
+ * first call: later a hook has none. NULL where neither tells an absolute path. */
 const char *rootless_config_home(void);
+
+/* The same from elsewhere, whatever the environment says. */
+void rootless_set_config_home(const char *path);

@@ -142,18 +142,16 @@ static json_t *make_hook(const char *path, const struct selection *pin, const ch
     return json_pack("{s:s, s:o}", "path", path, "args", arguments);
 }
 
-int edit_adopt_environment(const json_t *config, struct error *err)
+void edit_adopt_environment(const json_t *config)
 {
     const json_t *environment = json_object_get(edit_own_hook(config), "env");
 
     for (size_t i = 0; rootless() && i < json_array_size(environment); i++) {
         const char *string = json_string_value(json_array_get(environment, i));
 
-        if (string != NULL && strncmp(string, CONFIG_HOME, strlen(CONFIG_HOME)) == 0 &&
-            setenv("XDG_CONFIG_HOME", string + strlen(CONFIG_HOME), 1) < 0)
-            return error_set(err, errno, "set XDG_CONFIG_HOME");
+        if (string != NULL && strncmp(string, CONFIG_HOME, strlen(CONFIG_HOME)) == 0)
+            rootless_set_config_home(string + strlen(CONFIG_HOME));
     }
-    return 0;
 }
 
 /* Our hook last in the stage: after the engine's own, which may add links. */

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/rootless.h"
 #include "hook/attach.h"
 #include "hook/caller_stderr.h"
 #include "hook/config.h"
@@ -176,7 +177,9 @@ int main(int argc, char **argv)
     struct error err = {0};
     int result = 0;
 
-    clearenv(); /* nothing of it is asked for here, and the C library would read the file that TZ names */
+    rootless_config_home(); /* counts only without root */
+    clearenv(); /* nothing else of it is asked for here, and the C library would read the file that TZ names
+                 */
     caller_stderr_adopt();
     umask(022);
     result = parse_options(argc, argv, &pin, &err);
