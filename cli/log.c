@@ -94,7 +94,7 @@ int verb_log(int argc, char **argv, struct error *err)
         result = verb_check_network(options.network, err);
     if (result < 0)
         return result;
-    loaded = policy_load(POLICY_DIRECTORY, options.network, &policy, &unused) == 0;
+    loaded = policy_load(policy_directory(), options.network, &policy, &unused) == 0;
     result = run(&options, loaded ? &policy : NULL, err);
     if (loaded)
         policy_free(&policy);

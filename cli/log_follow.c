@@ -107,7 +107,8 @@ static void refresh_policy(struct follower *follower)
         follower->file.is = false;
     }
     unload(&follower->file);
-    follower->file.is = policy_load(POLICY_DIRECTORY, output->network, &follower->file.policy, &unused) == 0;
+    follower->file.is =
+        policy_load(policy_directory(), output->network, &follower->file.policy, &unused) == 0;
     output->file = follower->file.is ? &follower->file.policy : NULL;
     output->policy = in_force(follower, &follower->file);
     if (output->policy == NULL)

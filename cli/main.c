@@ -3,7 +3,10 @@
  * sallyport: the administrator's command. */
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/rootless.h"
 #include "cli/verb.h"
+#include "netns/namespace.h"
+#include "netns/uplink.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -37,20 +40,28 @@ static const char USAGE[] =
     "Policies are in " SALLYPORT_CONFIGURATION
     "/networks.d/NETWORK.json. `sallyport VERB --help` tells more.\n";
 
+enum needs {
+    NEEDS_NOTHING, /* or says itself what it needs */
+    NEEDS_HUB,     /* root, or in Podman's user namespace the user whose hub it is */
+    NEEDS_BOTH,    /* the same, and the host's network, to start containers from */
+    NEEDS_HOST,    /* root: the host's network, or its configuration, is looked at or changed */
+};
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv, struct error *err);
+    enum needs needs;
 } VERBS[] = {
-    {"network", verb_network},
-    {"check", verb_check},
-    {"explain", verb_explain},
-    {"bundle", verb_bundle},
-    {"install", verb_install},
-    {"log", verb_log},
-    {"proxy-config", verb_proxy_config},
-    {"publish", verb_publish},
-    {"seccomp-profile", verb_seccomp_profile},
-    {"verify", verb_verify},
+    {"network", verb_network, NEEDS_HUB},
+    {"check", verb_check, NEEDS_HOST},
+    {"explain", verb_explain, NEEDS_NOTHING},
+    {"bundle", verb_bundle, NEEDS_NOTHING},
+    {"install", verb_install, NEEDS_HOST},
+    {"log", verb_log, NEEDS_HUB},
+    {"proxy-config", verb_proxy_config, NEEDS_NOTHING},
+    {"publish", verb_publish, NEEDS_NOTHING},
+    {"seccomp-profile", verb_seccomp_profile, NEEDS_NOTHING},
+    {"verify", verb_verify, NEEDS_BOTH},
 };
 
 int verb_usage(const char *verb, const char *format, ...)
@@ -79,7 +90,14 @@ int verb_load_policy(const char *network, struct policy *ret, struct error *err)
 {
     int result = verb_check_network(network, err);
 
-    return result < 0 ? result : policy_load(POLICY_DIRECTORY, network, ret, err);
+    if (result == 0)
+        result = policy_load(policy_directory(), network, ret, err);
+    if (result < 0)
+        return result;
+    result = uplink_check_possible(ret, err);
+    if (result < 0)
+        policy_free(ret);
+    return result;
 }
 
 int verb_flush_output(struct error *err)
@@ -87,6 +105,38 @@ int verb_flush_output(struct error *err)
     if (fflush(stdout) != 0 || ferror(stdout))
         return error_set(err, errno != 0 ? errno : EIO, "write standard output");
     return 0;
+}
+
+static int refuse_user(const char *verb, enum needs needs, struct error *err)
+{
+    if (needs == NEEDS_HOST)
+        error_set(err, 0, "%s needs root", verb);
+    else
+        error_set(
+            err, 0,
+            "%s needs root, but for your own networks of rootless Podman (`podman unshare sallyport %s`)",
+            verb, verb);
+    return error_advise(err, "run it as root");
+}
+
+static int refuse_rootless(const char *verb, struct error *err)
+{
+    error_set(err, 0, "%s is about the host, which is out of reach in a user namespace", verb);
+    return error_advise(err, "run it as root, outside of `podman unshare`");
+}
+
+/* Lets nobody begin what he cannot end. The text of --help is everybody's. */
+static int check_needs(enum needs needs, int argc, char **argv, struct error *err)
+{
+    if (needs == NEEDS_NOTHING || (argc > 1 && strcmp(argv[1], "--help") == 0))
+        return 0;
+    if (geteuid() != 0)
+        return refuse_user(argv[0], needs, err);
+    if (!rootless())
+        return 0;
+    if (needs == NEEDS_HOST)
+        return refuse_rootless(argv[0], err);
+    return needs == NEEDS_HUB ? namespace_leave_host(err) : 0;
 }
 
 static int run(int argc, char **argv)
@@ -98,7 +148,9 @@ static int run(int argc, char **argv)
 
         if (strcmp(argv[0], VERBS[i].name) != 0)
             continue;
-        result = VERBS[i].run(argc, argv, &err);
+        result = check_needs(VERBS[i].needs, argc, argv, &err);
+        if (result == 0)
+            result = VERBS[i].run(argc, argv, &err);
         if (result == VERB_REFUSED)
             return 2;
         if ((result == -EPERM || result == -EACCES) && geteuid() != 0)

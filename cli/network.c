@@ -89,7 +89,7 @@ static int ensure(const struct policy *policy, int host_netns, struct error *err
 
 static int reload(const struct policy *policy, int host_netns, struct error *err)
 {
-    int result = policy_check_overlap(POLICY_DIRECTORY, policy, err);
+    int result = policy_check_overlap(policy_directory(), policy, err);
 
     return result < 0 ? result : hub_reload(policy, host_netns, err);
 }

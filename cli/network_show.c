@@ -115,17 +115,18 @@ static int add_file(const char *file, struct names *names)
 /* No directory: no policy files. */
 static int add_files(struct names *names, struct error *err)
 {
-    cleanup_directory DIR *directory = opendir(POLICY_DIRECTORY);
+    const char *path = policy_directory();
+    cleanup_directory DIR *directory = path != NULL ? opendir(path) : NULL;
     const struct dirent *entry = NULL;
     int result = 0;
 
     if (directory == NULL)
-        return errno == ENOENT ? 0 : error_set(err, errno, "open " POLICY_DIRECTORY);
+        return path == NULL || errno == ENOENT ? 0 : error_set(err, errno, "open %s", path);
     errno = 0;
     while (result == 0 && (entry = readdir(directory)) != NULL)
         result = add_file(entry->d_name, names);
     return result < 0   ? error_set(err, -result, "list policy files")
-           : errno != 0 ? error_set(err, errno, "read " POLICY_DIRECTORY)
+           : errno != 0 ? error_set(err, errno, "read %s", path)
                         : 0;
 }
 

@@ -65,7 +65,7 @@ bool network_view_proxy_up(const struct network_view *view)
 static void load_policy(struct network_view *view)
 {
     struct error why;
-    int result = policy_load(POLICY_DIRECTORY, view->network, &view->policy, &why);
+    int result = policy_load(policy_directory(), view->network, &view->policy, &why);
 
     view->has_policy = result == 0;
     if (result == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sallyport proxy-config: the egress proxy's configuration, made from the policy. */
+#include "base/rootless.h"
 #include "cli/envoy.h"
 #include "cli/proxy_install.h"
 #include "cli/proxy_kind.h"
@@ -49,10 +50,19 @@ static int print(const struct policy *policy, const struct proxy_kind *kind, str
     return error_advise(err, "add \"sni\": 443 to $.proxy of its policy");
 }
 
+static int refuse_install(struct error *err)
+{
+    error_set(err, 0, "--install is for squids that root started");
+    return error_advise(err,
+                        "write it yourself (without --install), mount it into the proxy's container, and "
+                        "after a change send that SIGHUP: `podman kill --signal HUP PROXY`");
+}
+
 static int configure(const struct arguments *arguments, struct error *err)
 {
     struct policy policy;
-    int result = verb_load_policy(arguments->network, &policy, err);
+    int result = arguments->install && rootless() ? refuse_install(err)
+                                                  : verb_load_policy(arguments->network, &policy, err);
 
     if (result < 0)
         return result;

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/program.h"
+#include "base/rootless.h"
 #include "cli/verify_engine.h"
 
 #include <errno.h>
@@ -13,8 +14,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-
-#define RUN_DIRECTORY "/run/sallyport"
 
 static const struct verify_engine *const ENGINES[] = {&verify_engine_docker, &verify_engine_podman,
                                                       &verify_engine_runc, &verify_engine_crun};
@@ -80,23 +79,33 @@ int verify_container_find(const char *engine, const struct selection *pin, const
     return result;
 }
 
+static const char *run_directory(void)
+{
+    static char path[64];
+
+    if (!rootless())
+        return "/run/sallyport";
+    snprintf(path, sizeof(path), "/%s/sallyport", rootless_runtime_directory());
+    return path;
+}
+
 static int make_directory(struct verify_container *container, struct error *err)
 {
     char path[sizeof(container->directory)];
     uint64_t number = 0;
     struct stat st;
 
-    if (mkdir(RUN_DIRECTORY, 0700) < 0 && errno != EEXIST)
-        return error_set(err, errno, "make " RUN_DIRECTORY);
-    if (lstat(RUN_DIRECTORY, &st) < 0)
-        return error_set(err, errno, "look at " RUN_DIRECTORY);
+    if (mkdir(run_directory(), 0700) < 0 && errno != EEXIST)
+        return error_set(err, errno, "make %s", run_directory());
+    if (lstat(run_directory(), &st) < 0)
+        return error_set(err, errno, "look at %s", run_directory());
     if (!S_ISDIR(st.st_mode) || st.st_uid != 0 || (st.st_mode & 022) != 0) {
-        error_set(err, 0, RUN_DIRECTORY " is not a directory that only root can write to");
+        error_set(err, 0, "%s is not a directory that only root can write to", run_directory());
         return error_advise(err, "remove it");
     }
     if (getrandom(&number, sizeof(number), 0) != sizeof(number))
         return error_set(err, errno, "choose a name for the container");
-    snprintf(path, sizeof(path), RUN_DIRECTORY "/verify-%016" PRIx64, number);
+    snprintf(path, sizeof(path), "%s/verify-%016" PRIx64, run_directory(), number);
     if (mkdir(path, 0700) < 0)
         return error_set(err, errno, "make %s", path);
     strcpy(container->directory, path);

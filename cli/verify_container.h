@@ -26,7 +26,7 @@ struct verify_container {
     char way[128];             /* how the container comes to be sealed, for people */
     char program[PATH_MAX];    /* the runtime, or the engine's client */
     char name[32];             /* "verify-" and 16 hexadecimal digits; empty: none was made */
-    char directory[64];        /* absolute */
+    char directory[96];        /* absolute */
     char id[72];               /* what its runtime calls it; empty: there is none yet */
     struct words run;
     struct words end; /* does nothing where there is no container */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "netns/hub.h"
 #include "netns/hub_foreign.h"
+#include "netns/namespace.h"
 #include "netns/uplink_look.h"
 
 #include <errno.h>
@@ -46,7 +47,7 @@ static const struct finding *first_of(const struct findings *findings)
 static int look(const struct policy *policy, int hub, int own, struct findings *findings, struct error *err)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000L * 1000};
-    int result = 0;
+    int result = namespace_leave_host(err); /* containers have had their use of it */
 
     for (int i = 0; i < LOOKS && result == 0 && (i == 0 || first_of(findings) != NULL); i++) {
         if (i > 0)

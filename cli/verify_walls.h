@@ -8,6 +8,9 @@
 #include "cli/verify_lines.h"
 #include "policy/policy.h"
 
-/* `own`: the thread's network namespace, the host's. */
+/* The last of a run: who is not root does not come back from there to the host's namespace
+ * (netns/namespace.h).
+ *
+ * `own`: the thread's network namespace, the host's. */
 int verify_walls_add(const struct policy *policy, int hub, int own, struct verify_lines *lines,
                      struct error *err);

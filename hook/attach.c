@@ -12,6 +12,10 @@
 #include "netns/member.h"
 #include "seccomp/seccomp.h"
 
+#include <poll.h>
+
+enum { LOOKS = 50, PAUSE_MS = 20 };
+
 /* Whether the config joins a namespace that exists already. */
 static bool joins(const json_t *config, const char *kind)
 {
@@ -66,6 +70,8 @@ static int open_target(const struct attach_request *request, struct target *targ
         result = check_joined(request, "pid", err);
     if (result == 0)
         result = check_joined(request, "ipc", err);
+    if (result == 0) /* not earlier: until here it is what others are compared with */
+        result = target_leave_host(target, err);
     if (result < 0)
         return result;
     result = network_ensure(request->policy, target->host_netns, err);
@@ -85,17 +91,31 @@ static int settle_member(const struct attach_request *request, const struct targ
     return sealed ? member_verify(&member, err) : member_attach(&member, &address, err);
 }
 
+/* Whether anybody else lives in a namespace that was joined. What has just made a link there for the engine
+ * (slirp4netns has a child for that) may still be on its way out: only who stays counts. */
+static int look_for_others(pid_t pid, bool *ret_others, struct error *err)
+{
+    bool unused = false;
+    int result = 0;
+
+    for (int i = 0; i < LOOKS && result == 0 && (i == 0 || *ret_others); i++) {
+        if (i > 0)
+            poll(NULL, 0, PAUSE_MS);
+        result = refuse_others_in_namespace(pid, "net", ret_others, &unused, err);
+    }
+    return result;
+}
+
 static int attach_target(const struct attach_request *request, const struct target *target, struct error *err)
 {
     struct member_links links;
     bool others = false;
-    bool unused = false;
     int result = member_inspect(target->netns, target->hub, &links, err);
 
     if (result == 0 && links.sealed)
         result = target_check_role(request, &links, err);
     else if (result == 0 && joins(request->config, "network"))
-        result = refuse_others_in_namespace(request->state->pid, "net", &others, &unused, err);
+        result = look_for_others(request->state->pid, &others, err);
     if (result == 0 && others)
         result = refuse_joined_network(err);
     if (result == 0)

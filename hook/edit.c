@@ -2,6 +2,7 @@
 #include "hook/edit.h"
 
 #include "base/cleanup.h"
+#include "base/rootless.h"
 #include "hook/capabilities.h"
 #include "hook/devices.h"
 #include "hook/document.h"
@@ -14,6 +15,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+
+#define CONFIG_HOME "XDG_CONFIG_HOME="
 
 static const char HOOK_NAME[] = "/sallyport-hook";
 
@@ -105,10 +108,25 @@ const json_t *edit_own_hook(const json_t *config)
     return NULL;
 }
 
+/* A hook that has an environment in the config has no other: without root it must tell where the policy is.
+ */
+static json_t *make_environment(const char *voucher)
+{
+    json_t *environment = json_array();
+    const char *home = rootless() ? rootless_config_home() : NULL;
+
+    if (voucher != NULL)
+        json_array_append_new(environment, json_string(voucher));
+    if (home != NULL)
+        json_array_append_new(environment, json_sprintf(CONFIG_HOME "%s", home));
+    return environment;
+}
+
 /* `voucher` (hook/voucher.h) may be NULL. */
 static json_t *make_hook(const char *path, const struct selection *pin, const char *voucher)
 {
     json_t *arguments = json_pack("[s]", path);
+    json_t *environment = make_environment(voucher);
 
     if (pin->network != NULL) {
         json_array_append_new(arguments, json_string("--network"));
@@ -118,9 +136,22 @@ static json_t *make_hook(const char *path, const struct selection *pin, const ch
         json_array_append_new(arguments, json_string("--role"));
         json_array_append_new(arguments, json_string(pin->role));
     }
-    if (voucher == NULL)
-        return json_pack("{s:s, s:o}", "path", path, "args", arguments);
-    return json_pack("{s:s, s:o, s:[s]}", "path", path, "args", arguments, "env", voucher);
+    if (json_array_size(environment) > 0)
+        return json_pack("{s:s, s:o, s:o}", "path", path, "args", arguments, "env", environment);
+    json_decref(environment);
+    return json_pack("{s:s, s:o}", "path", path, "args", arguments);
+}
+
+void edit_adopt_environment(const json_t *config)
+{
+    const json_t *environment = json_object_get(edit_own_hook(config), "env");
+
+    for (size_t i = 0; rootless() && i < json_array_size(environment); i++) {
+        const char *string = json_string_value(json_array_get(environment, i));
+
+        if (string != NULL && strncmp(string, CONFIG_HOME, strlen(CONFIG_HOME)) == 0)
+            rootless_set_config_home(string + strlen(CONFIG_HOME));
+    }
 }
 
 /* Our hook last in the stage: after the engine's own, which may add links. */

@@ -35,5 +35,10 @@ int edit_find_pin(const json_t *config, const struct selection *pin, struct edit
 /* The config's hook of ours in the stage where it attaches, NULL if it has none. Borrowed. */
 const json_t *edit_own_hook(const json_t *config);
 
+/* Where the policy of a user without root is, as it was when the config was edited: takes it from our hook,
+ * which has it in its environment. Podman starts a container with less environment than it
+ * creates it with. For root nothing is done. */
+void edit_adopt_environment(const json_t *config);
+
 /* Edits the config in place, and writes the hosts and resolv.conf files. */
 int edit_config(json_t *config, const struct edit_request *request, struct error *err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The environment that an engine starts sallyport-runtime in is the runtime's behind, handed on as it came.
- * To this program it says nothing: the C library alone would read, as root, a file that TZ names. So it is
- * set aside, and what looks into it says so. */
+ * To this program it says nothing (but to a user without root where his policies are, base/rootless.h): the C
+ * library alone would read, as root, a file that TZ names. So it is set aside, and what looks into it says
+ * so. */
 #pragma once
 
 /* To be called first of all in main: from then on environ(7) is empty. */

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/rootless.h"
 #include "hook/attach.h"
 #include "hook/caller_stderr.h"
 #include "hook/config.h"
@@ -19,6 +20,7 @@
 #include "hook/voucher.h"
 #include "netns/hub.h"
 #include "netns/member.h"
+#include "netns/namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +78,8 @@ static int run_detach(const struct selection *pin, const struct state *state, st
         return result;
     log_context(selection.network, selection.role, NULL);
     result = privileges_keep_for_inspection(err);
+    if (result == 0)
+        result = namespace_leave_host(err);
     if (result < 0)
         return result;
     hub = hub_open(selection.network, err);
@@ -173,7 +177,9 @@ int main(int argc, char **argv)
     struct error err = {0};
     int result = 0;
 
-    clearenv(); /* nothing of it is asked for here, and the C library would read the file that TZ names */
+    rootless_config_home(); /* counts only without root */
+    clearenv(); /* nothing else of it is asked for here, and the C library would read the file that TZ names
+                 */
     caller_stderr_adopt();
     umask(022);
     result = parse_options(argc, argv, &pin, &err);

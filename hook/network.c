@@ -13,7 +13,7 @@ int network_ensure(const struct policy *policy, int host_netns, struct error *er
     int result = hub < 0 ? hub : 0;
 
     if (hub == -ENOENT)
-        result = policy_check_overlap(POLICY_DIRECTORY, policy, err);
+        result = policy_check_overlap(policy_directory(), policy, err);
     return result < 0 ? result : hub_ensure(policy, host_netns, err);
 }
 

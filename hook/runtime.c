@@ -15,6 +15,7 @@
  * for the runtime's own: in its --log and on standard error. */
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/rootless.h"
 #include "hook/attach.h"
 #include "hook/bundle.h"
 #include "hook/command_line.h"
@@ -149,6 +150,8 @@ static int container_find(const char *runtime, const struct command_line *comman
     result = voucher_load(bundle, &ret->bundle, &ret->config, err);
     if (result == 0 && edit_own_hook(ret->config) == NULL)
         result = refuse_strange(err);
+    if (result == 0)
+        edit_adopt_environment(ret->config);
     return result < 0 ? result : edit_find_pin(ret->config, &command->pin, &ret->pin, err);
 }
 
@@ -317,6 +320,7 @@ int main(int argc, char **argv)
     struct error err = {0};
     int result = 0;
 
+    rootless_config_home(); /* counts only without root */
     engine_environment_set_aside();
     result = settle(&err);
     if (result == 0)

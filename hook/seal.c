@@ -10,6 +10,7 @@
 #include "netns/child.h"
 #include "netns/hub.h"
 #include "netns/member.h"
+#include "netns/namespace.h"
 #include "seccomp/seccomp.h"
 
 #include <errno.h>
@@ -98,6 +99,8 @@ static int seal_in_child(void *data, struct error *err)
     struct target target = TARGET_CLOSED;
     int result = privileges_keep_for_inspection(err);
 
+    if (result == 0)
+        result = namespace_leave_host(err);
     if (result == 0)
         result = target_open(&target, request->state->pid, err);
     if (result == 0)

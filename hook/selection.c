@@ -2,6 +2,7 @@
 #include "hook/selection.h"
 
 #include "base/log.h"
+#include "netns/uplink.h"
 
 #include <errno.h>
 #include <string.h>
@@ -95,12 +96,13 @@ int selection_load(const struct selection *pin, const struct selection *selectio
         return error_advise(err, "pin it with --role " POLICY_PROXY_ROLE
                                  " on the hook's or runtime's command line");
     }
-    result = policy_load(POLICY_DIRECTORY, selection->network, ret_policy, err);
+    result = policy_load(policy_directory(), selection->network, ret_policy, err);
     if (result < 0)
         return result;
     role = policy_role_find(ret_policy, selection->role);
-    if (role == NULL) {
-        result = refuse_unknown_role(ret_policy, selection->role, err);
+    result = role == NULL ? refuse_unknown_role(ret_policy, selection->role, err)
+                          : uplink_check_possible(ret_policy, err);
+    if (result < 0) {
         policy_free(ret_policy);
         return result;
     }

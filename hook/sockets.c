@@ -2,9 +2,11 @@
 #include "hook/sockets.h"
 
 #include "base/cleanup.h"
+#include "base/rootless.h"
 
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -234,9 +236,31 @@ static int collect_pattern(struct sockets *sockets, const char *pattern, bool di
     return result;
 }
 
+/* What decides over the containers of a user without root, and is his. By its true name as well: a home is
+ * often put together by symbolic links. */
+static int collect_own_state(struct sockets *sockets, struct error *err)
+{
+    static const char *const BELOW[] = {"sallyport/networks.d", "containers/containers.conf.d",
+                                        "containers/oci/hooks.d"};
+    const char *home = rootless() ? rootless_config_home() : NULL;
+    int result = 0;
+
+    for (size_t i = 0; i < array_size(BELOW) && result == 0 && home != NULL; i++) {
+        char path[PATH_MAX];
+        char real[PATH_MAX];
+
+        if (snprintf(path, sizeof(path), "%s/%s", home, BELOW[i]) >= (int)sizeof(path))
+            return error_set(err, ENAMETOOLONG, "%s", home);
+        result = collect_path(sockets, path, true, err);
+        if (result == 0 && realpath(path, real) != NULL)
+            result = collect_path(sockets, real, true, err);
+    }
+    return result;
+}
+
 static int collect_known(struct sockets *sockets, struct error *err)
 {
-    int result = 0;
+    int result = collect_own_state(sockets, err);
 
     for (size_t i = 0; i < array_size(KNOWN) && result == 0; i++)
         result = collect_pattern(sockets, KNOWN[i], false, err);
@@ -334,6 +358,17 @@ int sockets_recall(const struct policy_role *role, const struct sockets **ret, s
         return sockets_collect(role, ret, err);
     *ret = &collected;
     return 0;
+}
+
+/* Such a directory was collected as its own end (collect_path). */
+const char *sockets_state(const struct sockets *sockets, const struct stat *directory)
+{
+    for (size_t i = 0; i < sockets->count; i++)
+        if (sockets->directories[i].device == directory->st_dev &&
+            sockets->directories[i].inode == directory->st_ino &&
+            strcmp(sockets->directories[i].path, sockets->directories[i].socket) == 0)
+            return sockets->directories[i].path;
+    return NULL;
 }
 
 const char *sockets_below(const struct sockets *sockets, const struct stat *directory)

@@ -34,5 +34,8 @@ int sockets_recall(const struct policy_role *role, const struct sockets **ret, s
 /* The path of a socket (or of such a directory) that is reached from the directory, or NULL. Borrowed. */
 const char *sockets_below(const struct sockets *sockets, const struct stat *directory);
 
+/* The directory's path if it is itself one in which such things are kept, else NULL. Borrowed. */
+const char *sockets_state(const struct sockets *sockets, const struct stat *directory);
+
 /* Whether the role tolerates the socket. */
 bool sockets_tolerated(const struct sockets *sockets, const struct stat *socket);

@@ -207,6 +207,29 @@ static bool is_directory(int fd)
     return fstat(fd, &st) < 0 || S_ISDIR(st.st_mode);
 }
 
+/* A plain file out of a directory that is refused as a whole: a policy, say. */
+static int check_file(const struct surfaces *self, int fd, const char *what)
+{
+    char path[PATH_MAX];
+    char *name = NULL;
+    const char *state = NULL;
+    struct stat st;
+    int result = surfaces_path(fd, path, what, self->err);
+
+    if (result < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return result; /* devices and sockets have been judged */
+    name = strrchr(path, '/');
+    if (name == NULL)
+        return 0; /* it is in no directory */
+    *name = '\0';
+    if (stat(name > path ? path : "/", &st) == 0)
+        state = sockets_state(self->sockets, &st);
+    if (state == NULL)
+        return 0;
+    error_set(self->err, 0, "%s is in %s, a way out of the network", what, state);
+    return error_advise(self->err, "drop the mount");
+}
+
 /* Checks what the container will see of the host at `source`. */
 static int check_source(struct surfaces *self, const char *source, const char *what, bool search)
 {
@@ -217,8 +240,10 @@ static int check_source(struct surfaces *self, const char *source, const char *w
     if (fd < 0)
         return error_set(self->err, errno, "%s", what);
     result = surfaces_judge(self, fd, what, search);
-    if (result < 0 || !is_directory(fd) || mountinfo_nothing_below(fd))
-        return result; /* nothing is below a file, either */
+    if (result == 0 && !is_directory(fd))
+        return check_file(self, fd, what); /* nothing is below it */
+    if (result < 0 || mountinfo_nothing_below(fd))
+        return result;
     result = surfaces_path(fd, path, what, self->err);
     return result < 0 ? result : check_submounts(self, path, what);
 }

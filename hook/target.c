@@ -42,6 +42,19 @@ int target_open(struct target *target, pid_t pid, struct error *err)
     return result < 0 ? result : refuse_younger(pid, target->pidfd, err);
 }
 
+int target_leave_host(struct target *target, struct error *err)
+{
+    int result = namespace_leave_host(err);
+
+    if (result == 0)
+        result = namespace_open_own(err);
+    if (result < 0)
+        return result;
+    cleanup_close_at(&target->host_netns);
+    target->host_netns = result;
+    return 0;
+}
+
 void target_close(const struct target *target)
 {
     cleanup_close_at(&target->pidfd);

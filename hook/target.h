@@ -13,7 +13,7 @@
 struct target {
     int pidfd;
     int netns;
-    int host_netns; /* the caller's own */
+    int host_netns; /* the caller's own, to which it can return */
     int hub;        /* for the caller to open */
 };
 
@@ -24,6 +24,9 @@ struct target {
 
 /* Opens the process, its network namespace and the caller's. For target_close, also on failure. */
 int target_open(struct target *target, pid_t pid, struct error *err);
+
+/* Moves the caller out of a namespace to which it could not return (netns/namespace.h). */
+int target_leave_host(struct target *target, struct error *err);
 
 void target_close(const struct target *target);
 

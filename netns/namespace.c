@@ -3,14 +3,17 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/rootless.h"
 #include "netns/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,6 +34,13 @@ int namespace_open_own(struct error *err)
     int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 
     return fd >= 0 ? fd : error_set(err, errno, "open own network namespace");
+}
+
+int namespace_leave_host(struct error *err)
+{
+    if (!rootless() || unshare(CLONE_NEWNET) == 0)
+        return 0;
+    return error_set(err, errno, "leave the host's network namespace");
 }
 
 static bool process_ended(int pidfd)
@@ -72,6 +82,59 @@ void namespace_return(int netns)
         return;
     error_prefix(&err, "return to the network namespace of the caller");
     child_end_here(&err);
+}
+
+struct visit {
+    int netns;
+    int family;
+    int type;
+    int protocol;
+    int result;
+    struct error *err;
+};
+
+static int make_socket(const struct visit *visit)
+{
+    int fd = socket(visit->family, visit->type | SOCK_CLOEXEC, visit->protocol);
+
+    return fd >= 0 ? fd : error_set(visit->err, errno, "open a socket in another network namespace");
+}
+
+/* A network namespace is a thread's: this one ends where it went. */
+static void *go(void *data)
+{
+    struct visit *visit = data;
+
+    visit->result = namespace_enter(visit->netns, visit->err);
+    if (visit->result == 0)
+        visit->result = make_socket(visit);
+    return NULL;
+}
+
+static int send_thread(struct visit *visit)
+{
+    pthread_t thread;
+    int number = pthread_create(&thread, NULL, go, visit);
+
+    if (number != 0)
+        return error_set(visit->err, number, "start a thread");
+    number = pthread_join(thread, NULL);
+    return number == 0 ? visit->result : error_set(visit->err, number, "wait for a thread");
+}
+
+int namespace_socket(int netns, int own, int family, int type, int protocol, struct error *err)
+{
+    struct visit visit = {netns, family, type, protocol, -1, err};
+    int result = 0;
+
+    if (rootless())
+        return send_thread(&visit);
+    result = namespace_enter(netns, err);
+    if (result < 0)
+        return result;
+    result = make_socket(&visit);
+    namespace_return(own);
+    return result;
 }
 
 int namespace_sysctl(const char *name, const char *value, struct error *err)

@@ -16,6 +16,11 @@ bool namespace_same(int a, int b);
 /* Opens the network namespace that the caller is in. Returns a descriptor or a negative errno value. */
 int namespace_open_own(struct error *err);
 
+/* For a user without root (base/rootless.h), who can enter the namespaces that are his but never return to
+ * the host's: moves the caller from there into an empty one of his own, for good. From then on that is its
+ * own, and it comes back to it. For root nothing has to be done, and nothing is. */
+int namespace_leave_host(struct error *err);
+
 /* Opens a pidfd and the network namespace of the same process: after the namespace is open the pidfd is asked
  * again whether the process still runs, so that a recycled pid cannot give another one's.
  *
@@ -28,6 +33,10 @@ int namespace_enter(int netns, struct error *err);
 /* Moves it back to where it came from. If that fails the program ends, with its line and status 1: going on
  * in the wrong namespace would be worse than anything. */
 void namespace_return(int netns);
+
+/* Makes a socket in the namespace, close-on-exec; the caller stays in `own`, which is its own, and need not
+ * be able to return to it (namespace_leave_host). Returns a descriptor or a negative errno value. */
+int namespace_socket(int netns, int own, int family, int type, int protocol, struct error *err);
 
 /* Writes a value below /proc/sys of the namespace that the calling thread is in ("net/ipv4/ip_forward"). */
 int namespace_sysctl(const char *name, const char *value, struct error *err);

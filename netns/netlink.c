@@ -42,18 +42,20 @@ static void enlarge(const struct netlink *netlink, int option, int size)
 }
 
 /* Without libnl's own transport: it makes twice as many system calls for a socket, and an attach opens eight.
- */
-int netlink_open(int protocol, struct netlink **ret, struct error *err)
+ * Takes the descriptor. */
+static int wrap(int fd, int protocol, struct netlink **ret, struct error *err)
 {
     static const int FLAGS[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK};
     struct sockaddr_nl any = {.nl_family = AF_NETLINK};
     cleanup_netlink struct netlink *netlink = calloc(1, sizeof(*netlink));
     int one = 1;
 
-    if (netlink == NULL)
+    if (netlink == NULL) {
+        close(fd);
         return error_set(err, ENOMEM, "open netlink socket");
-    netlink->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-    if (netlink->fd < 0 || bind(netlink->fd, (void *)&any, sizeof(any)) < 0)
+    }
+    netlink->fd = fd;
+    if (bind(fd, (void *)&any, sizeof(any)) < 0)
         return error_set(err, errno, "open netlink socket, protocol %d", protocol);
     for (size_t i = 0; i < array_size(FLAGS); i++)
         setsockopt(netlink->fd, SOL_NETLINK, FLAGS[i], &one, sizeof(one));
@@ -62,15 +64,19 @@ int netlink_open(int protocol, struct netlink **ret, struct error *err)
     return 0;
 }
 
+int netlink_open(int protocol, struct netlink **ret, struct error *err)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+
+    return fd >= 0 ? wrap(fd, protocol, ret, err)
+                   : error_set(err, errno, "open netlink socket, protocol %d", protocol);
+}
+
 int netlink_open_in(int netns, int own, int protocol, struct netlink **ret, struct error *err)
 {
-    int result = namespace_enter(netns, err);
+    int fd = namespace_socket(netns, own, AF_NETLINK, SOCK_RAW, protocol, err);
 
-    if (result < 0)
-        return result;
-    result = netlink_open(protocol, ret, err);
-    namespace_return(own);
-    return result;
+    return fd < 0 ? fd : wrap(fd, protocol, ret, err);
 }
 
 int netlink_descriptor(const struct netlink *netlink)

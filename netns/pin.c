@@ -2,6 +2,7 @@
 #include "netns/pin.h"
 
 #include "base/cleanup.h"
+#include "base/rootless.h"
 #include "netns/child.h"
 
 #include <dirent.h>
@@ -21,9 +22,7 @@
 #include <sys/vfs.h>
 #include <time.h>
 
-#define PIN_DIRECTORY "run/netns" /* without the slash: below a root directory, ours or pid 1's */
 #define PIN_PREFIX "sallyport-"
-#define STATE_DIRECTORY "run/sallyport"
 
 enum {
     LOCK_WAIT_S = 30,
@@ -32,13 +31,52 @@ enum {
     LOCK_ATTEMPTS = 16, /* when the lock file is replaced under our hands */
 };
 
-/* The places of pid 1 where it lives in another mount namespace than we, opened at the first use: later in
- * its life a hook has given up the capability that looking at pid 1 takes. */
+/* Both without the slash: below a root directory, ours or the first process's. */
+static const char *pin_directory(void)
+{
+    static char path[64];
+
+    if (!rootless())
+        return "run/netns";
+    snprintf(path, sizeof(path), "%s/sallyport/netns", rootless_runtime_directory());
+    return path;
+}
+
+static const char *state_directory(void)
+{
+    static char path[64];
+
+    if (!rootless())
+        return "run/sallyport";
+    snprintf(path, sizeof(path), "%s/sallyport", rootless_runtime_directory());
+    return path;
+}
+
+/* The places of the first process (pid 1, without root the one that keeps Podman's namespaces) where it lives
+ * in another mount namespace than we, opened at the first use: later in its life a hook has given up the
+ * capability that looking at it takes. */
 struct first {
     bool known;
     int root;   /* its file tree, for everything but mounting; "/" of our own where it is not elsewhere */
     int mounts; /* its mount namespace, -1 where it is not elsewhere */
 };
+
+/* The directory of that process in /proc. Podman writes down the number of its own, which has none of the
+ * user's programs in it; where there is none, -1: then ours is the only mount namespace there is. */
+static int open_first_process(void)
+{
+    cleanup_file FILE *file = NULL;
+    char path[96];
+    unsigned pid = 1;
+
+    snprintf(path, sizeof(path), "/%s/libpod/tmp/pause.pid", rootless_runtime_directory());
+    if (rootless())
+        file = fopen(path, "re");
+    if (rootless() && (file == NULL || fscanf(file, "%u", &pid) != 1))
+        return -1;
+    snprintf(path, sizeof(path), "/proc/%u", pid);
+    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
 
 static bool is_elsewhere(int mounts)
 {
@@ -52,12 +90,14 @@ static bool is_elsewhere(int mounts)
 static const struct first *find_first(void)
 {
     static struct first first = {.root = -1, .mounts = -1};
+    cleanup_close int process = -1;
 
     if (first.known)
         return &first;
-    first.mounts = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+    process = open_first_process();
+    first.mounts = openat(process, "ns/mnt", O_RDONLY | O_CLOEXEC);
     if (first.mounts >= 0 && is_elsewhere(first.mounts))
-        first.root = open("/proc/1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        first.root = openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (first.root < 0) {
         if (first.mounts >= 0)
             close(first.mounts);
@@ -117,7 +157,7 @@ static int open_pin(int root, const char *path, struct error *err)
 
 static void make_path(char path[NAME_MAX], const char *network)
 {
-    snprintf(path, NAME_MAX, PIN_DIRECTORY "/" PIN_PREFIX "%s", network);
+    snprintf(path, NAME_MAX, "%s/" PIN_PREFIX "%s", pin_directory(), network);
 }
 
 int pin_open(const char *network, struct error *err)
@@ -134,7 +174,7 @@ static int enter_first(struct error *err)
     int mounts = find_first()->mounts;
 
     if (mounts >= 0 && setns(mounts, CLONE_NEWNS) < 0)
-        return error_set(err, errno, "enter the mount namespace of process 1");
+        return error_set(err, errno, "enter the first process's mount namespace");
     return chdir("/") == 0 ? 0 : error_set(err, errno, "change to /");
 }
 
@@ -170,20 +210,20 @@ static int wait_for_lock(int fd, int operation, unsigned seconds, const char *pa
  * lock, which the caller holds. */
 static int bind_directory(struct error *err)
 {
-    cleanup_close int directory = open(PIN_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    cleanup_close int directory = open(pin_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     int result = 0;
 
     if (directory < 0)
-        return error_set(err, errno, "open /%s", PIN_DIRECTORY);
-    result = wait_for_lock(directory, LOCK_EX, DIRECTORY_LOCK_WAIT_S, PIN_DIRECTORY, err);
+        return error_set(err, errno, "open /%s", pin_directory());
+    result = wait_for_lock(directory, LOCK_EX, DIRECTORY_LOCK_WAIT_S, pin_directory(), err);
     if (result < 0)
         return result;
-    if (mount("", PIN_DIRECTORY, "none", MS_SHARED | MS_REC, NULL) == 0)
+    if (mount("", pin_directory(), "none", MS_SHARED | MS_REC, NULL) == 0)
         return 0; /* somebody else did meanwhile */
-    if (mount(PIN_DIRECTORY, PIN_DIRECTORY, "none", MS_BIND | MS_REC, NULL) < 0)
-        return error_set(err, errno, "bind /%s", PIN_DIRECTORY);
-    if (mount("", PIN_DIRECTORY, "none", MS_SHARED | MS_REC, NULL) < 0)
-        return error_set(err, errno, "share the mount /%s", PIN_DIRECTORY);
+    if (mount(pin_directory(), pin_directory(), "none", MS_BIND | MS_REC, NULL) < 0)
+        return error_set(err, errno, "bind /%s", pin_directory());
+    if (mount("", pin_directory(), "none", MS_SHARED | MS_REC, NULL) < 0)
+        return error_set(err, errno, "share the mount /%s", pin_directory());
     return 0;
 }
 
@@ -192,12 +232,12 @@ static int bind_directory(struct error *err)
  */
 static int prepare_directory(struct error *err)
 {
-    if (mkdir(PIN_DIRECTORY, 0755) < 0 && errno != EEXIST)
-        return error_set(err, errno, "make /%s", PIN_DIRECTORY);
-    if (mount("", PIN_DIRECTORY, "none", MS_SHARED | MS_REC, NULL) == 0)
+    if (mkdir(pin_directory(), 0755) < 0 && errno != EEXIST)
+        return error_set(err, errno, "make /%s", pin_directory());
+    if (mount("", pin_directory(), "none", MS_SHARED | MS_REC, NULL) == 0)
         return 0;
     return errno == EINVAL ? bind_directory(err)
-                           : error_set(err, errno, "share the mount /%s", PIN_DIRECTORY);
+                           : error_set(err, errno, "share the mount /%s", pin_directory());
 }
 
 /* Something that is neither a hub nor what a crash leaves: somebody has put it there. */
@@ -260,13 +300,13 @@ int pin_remove(const char *network, struct error *err)
 
 static int open_directory(DIR **ret, struct error *err)
 {
-    cleanup_close int fd = openat(find_first()->root, PIN_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_close int fd = openat(find_first()->root, pin_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0)
-        return error_set(err, errno, "open /%s", PIN_DIRECTORY);
+        return error_set(err, errno, "open /%s", pin_directory());
     *ret = fdopendir(fd);
     if (*ret == NULL)
-        return error_set(err, errno, "open /%s", PIN_DIRECTORY);
+        return error_set(err, errno, "open /%s", pin_directory());
     take_fd(&fd);
     return 0;
 }
@@ -294,24 +334,34 @@ int pin_each(int (*each)(const char *network, void *data), void *data, struct er
     return 0;
 }
 
-/* Opens /run/sallyport, made if it is not there: root's alone, since who can open the lock can hold it. */
+static int refuse_state(struct error *err)
+{
+    if (errno != ENOENT)
+        return error_set(err, errno, "make /%s", state_directory());
+    error_set(err, 0, "make /%s: there is no directory above it", state_directory());
+    return error_advise(err,
+                        rootless() ? "log in by systemd-logind, or run `loginctl enable-linger`" : "make it");
+}
+
+/* Opens the directory of the lock, made if it is not there: for its owner alone, since who can open the lock
+ * can hold it. */
 static int open_state(struct error *err)
 {
     int root = find_first()->root;
     cleanup_close int directory = -1;
     struct stat status;
 
-    if (mkdirat(root, STATE_DIRECTORY, 0700) < 0 && errno != EEXIST)
-        return error_set(err, errno, "make /%s", STATE_DIRECTORY);
-    directory = openat(root, STATE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (mkdirat(root, state_directory(), 0700) < 0 && errno != EEXIST)
+        return refuse_state(err);
+    directory = openat(root, state_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (directory < 0 || fstat(directory, &status) < 0)
-        return error_set(err, errno, "open /%s", STATE_DIRECTORY);
+        return error_set(err, errno, "open /%s", state_directory());
     if (status.st_uid != geteuid()) {
-        error_set(err, 0, "use /%s: it belongs to uid %u", STATE_DIRECTORY, (unsigned)status.st_uid);
+        error_set(err, 0, "use /%s: it belongs to uid %u", state_directory(), (unsigned)status.st_uid);
         return error_advise(err, "remove it");
     }
     if ((status.st_mode & 077) != 0 && fchmod(directory, 0700) < 0)
-        return error_set(err, errno, "change the mode of /%s", STATE_DIRECTORY);
+        return error_set(err, errno, "change the mode of /%s", state_directory());
     return take_fd(&directory);
 }
 
@@ -329,12 +379,15 @@ static int refuse_lock(struct error *err)
 {
     int number = errno;
 
-    error_set(err, number, "open /%s/lock", STATE_DIRECTORY);
+    error_set(err, number, "open /%s/lock", state_directory());
     return number == ENOSPC ? error_advise(err, "make room in /run") : -number;
 }
 
 int pin_lock(bool exclusive, struct error *err)
 {
+    char path[NAME_MAX];
+
+    snprintf(path, sizeof(path), "%s/lock", state_directory());
     for (int i = 0; i < LOCK_ATTEMPTS; i++) {
         cleanup_close int directory = open_state(err);
         cleanup_close int fd = -1;
@@ -349,11 +402,11 @@ int pin_lock(bool exclusive, struct error *err)
             continue;
         if (fd < 0)
             return refuse_lock(err);
-        result = wait_for_lock(fd, exclusive ? LOCK_EX : LOCK_SH, LOCK_WAIT_S, STATE_DIRECTORY "/lock", err);
+        result = wait_for_lock(fd, exclusive ? LOCK_EX : LOCK_SH, LOCK_WAIT_S, path, err);
         if (result < 0)
             return result;
         if (is_current(directory, fd))
             return take_fd(&fd);
     }
-    return error_set(err, EAGAIN, "lock /%s/lock: it is being replaced all the time", STATE_DIRECTORY);
+    return error_set(err, EAGAIN, "lock /%s/lock: it is being replaced all the time", state_directory());
 }

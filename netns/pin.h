@@ -7,6 +7,10 @@
  * MountFlags): where pid 1's mount namespace can be told apart from ours, everything here happens in that
  * one. Where it cannot be read (a nested container) ours is all there is.
  *
+ * A user without root (base/rootless.h) has hubs of his own, in $XDG_RUNTIME_DIR/sallyport/netns and in the
+ * mount namespace of Podman's that is to him what pid 1's is to the machine: the runtime, too, may be started
+ * in another one.
+ *
  * Invariant: what pin_open returns is a network namespace. A file that is none is what a crash or a reboot
  * left behind, and counts as nothing. */
 #pragma once

@@ -2,6 +2,7 @@
 #include "netns/uplink.h"
 
 #include "base/cleanup.h"
+#include "base/rootless.h"
 #include "netns/link.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
@@ -46,6 +47,21 @@ bool uplink_needed(const struct policy *policy)
         if (policy->roles[i].publish_count > 0)
             return true;
     return policy->proxy_role.publish_count > 0;
+}
+
+int uplink_check_possible(const struct policy *policy, struct error *err)
+{
+    const char *key = policy->proxy_at == POLICY_PROXY_AT_HOST ? "$.proxy.at: \"host\"" : "`publish`";
+
+    if (!rootless() || !uplink_needed(policy))
+        return 0;
+    error_set(err, 0, "%snetwork %s has %s, and the host's network is out of reach without root",
+              policy->built_in ? "the built-in " : "", policy->network, key);
+    return error_advise(err,
+                        policy->proxy_at == POLICY_PROXY_AT_HOST
+                            ? "write \"at\": \"member\" into its policy and start the proxy as a container "
+                              "with the role `proxy`"
+                            : "drop `publish` from its policy");
 }
 
 void uplink_name(const char *network, char ret_name[IFNAMSIZ])

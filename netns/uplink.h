@@ -23,6 +23,10 @@
 /* Whether a network of this policy has an uplink. */
 bool uplink_needed(const struct policy *policy);
 
+/* Refuses a policy whose network has an uplink, with what to change in it, where the caller has no way to the
+ * host's namespace (base/rootless.h). */
+int uplink_check_possible(const struct policy *policy, struct error *err);
+
 /* The name of the host's end. */
 void uplink_name(const char *network, char ret_name[IFNAMSIZ]);
 

@@ -2,6 +2,7 @@
 #include "netns/use.h"
 
 #include "base/cleanup.h"
+#include "base/rootless.h"
 #include "netns/link.h"
 
 #include <dirent.h>
@@ -14,6 +15,14 @@
 static bool is_process(const char *name)
 {
     return name[0] != '\0' && strspn(name, "0123456789") == strlen(name);
+}
+
+/* Of a process that may not be looked at. Process 1 may be closed even to root (nested containers); it is
+ * nobody's container. To a user without root all are that are not in his user namespace, and they are not in
+ * a namespace that belongs to it: it takes capabilities there to enter one. */
+static bool is_outside(const char *pid)
+{
+    return strcmp(pid, "1") == 0 || rootless();
 }
 
 /* One that is gone is in no namespace. */
@@ -30,8 +39,7 @@ static int look_at_process(struct netlink *netlink, int proc, const char *pid, i
     if (netns < 0 && errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
         return error_set(err, errno, "open /proc/%s", path);
     if (netns < 0) {
-        /* Process 1 may be closed even to root (nested containers); it is nobody's container. */
-        *ret = errno == ENOENT || errno == ESRCH || strcmp(pid, "1") == 0 ? USE_NONE : USE_UNKNOWN;
+        *ret = errno == ENOENT || errno == ESRCH || is_outside(pid) ? USE_NONE : USE_UNKNOWN;
         return 0;
     }
     result = link_netnsid(netlink, netns, &number, err);

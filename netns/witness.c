@@ -89,8 +89,10 @@ static int prepare(int witness, const struct witness_view *view, struct error *e
 
     if (result < 0)
         return result;
-    if (setsockopt(witness, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) < 0 ||
-        setsockopt(witness, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) < 0 ||
+    /* More than the host's limit is root's to give; with less, what is lost is told (witness_lost). */
+    if (setsockopt(witness, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) < 0 && errno == EPERM)
+        setsockopt(witness, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+    if (setsockopt(witness, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) < 0 ||
         bind(witness, &everything.any, sizeof(everything)) < 0)
         return error_set(err, errno, "set up the witness in the hub");
     return 0;
@@ -98,18 +100,9 @@ static int prepare(int witness, const struct witness_view *view, struct error *e
 
 int witness_open(int hub, int own, const struct witness_view *view, struct error *err)
 {
-    cleanup_close int witness = -1;
-    int failed = 0;
-    int result = namespace_enter(hub, err);
+    cleanup_close int witness = namespace_socket(hub, own, AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0, err);
+    int result = witness < 0 ? witness : prepare(witness, view, err);
 
-    if (result < 0)
-        return result;
-    witness = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    failed = errno;
-    namespace_return(own);
-    if (witness < 0)
-        return error_set(err, failed, "open a packet socket in the hub");
-    result = prepare(witness, view, err);
     return result < 0 ? result : take_fd(&witness);
 }
 

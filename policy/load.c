@@ -2,14 +2,16 @@
  *
  * Policy files on disk, the built-in network, and networks side by side.
  *
- * Invariant: a policy is what root wrote. Owner and mode are checked on the descriptors that are read from,
- * the directory's included (who may write there may replace any file in it), and no symbolic link is
- * followed. */
+ * Invariant: a policy is what root wrote, or in a user's own networks that user (base/rootless.h), who is
+ * root in his user namespace: there uid 0 is his, and everybody else's is another. Owner and mode are checked
+ * on the descriptors that are read from, the directory's included (who may write there may replace any file
+ * in it), and no symbolic link is followed. */
 #include "policy/digest.h"
 #include "policy/policy.h"
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/rootless.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,9 +23,33 @@
 
 static const char suffix[] = ".json";
 
+const char *policy_directory(void)
+{
+    static char path[PATH_MAX];
+    const char *home = NULL;
+
+    if (!rootless())
+        return POLICY_DIRECTORY;
+    home = rootless_config_home();
+    if (home == NULL || snprintf(path, sizeof(path), "%s/sallyport/networks.d", home) >= (int)sizeof(path))
+        return NULL;
+    return path;
+}
+
 static void cleanup_policy_at(struct policy *policy)
 {
     policy_free(policy);
+}
+
+/* In a user namespace the ids of everybody outside are one and the same, and so no name. */
+static int refuse_owner(const char *path, uid_t owner, struct error *err)
+{
+    if (rootless()) {
+        error_set(err, 0, "%s: not yours, and whose it is could change the policy", path);
+        return error_advise(err, "write a file of your own");
+    }
+    error_set(err, 0, "%s: owned by user %u, who could change the policy", path, (unsigned)owner);
+    return error_advise(err, "check what it says and run `chown root %s`", path);
 }
 
 /* Checks that nobody but root can have written what `fd` is. */
@@ -35,10 +61,8 @@ static int check_trusted(int fd, const char *path, mode_t type, struct error *er
         return error_set(err, errno, "stat %s", path);
     if ((st.st_mode & S_IFMT) != type)
         return error_set(err, 0, "%s: not a %s", path, type == S_IFDIR ? "directory" : "regular file");
-    if (st.st_uid != 0) {
-        error_set(err, 0, "%s: owned by user %u, who could change the policy", path, (unsigned)st.st_uid);
-        return error_advise(err, "check what it says and run `chown root %s`", path);
-    }
+    if (st.st_uid != 0)
+        return refuse_owner(path, st.st_uid, err);
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         error_set(err, 0, "%s: writable by group or others, who could change the policy", path);
         return error_advise(err, "check what it says and run `chmod go-w %s`", path);
@@ -46,12 +70,21 @@ static int check_trusted(int fd, const char *path, mode_t type, struct error *er
     return 0;
 }
 
+static int refuse_homeless(struct error *err)
+{
+    error_set(err, 0, "find the policies: neither XDG_CONFIG_HOME nor HOME is set to an absolute path");
+    return error_advise(err, "set one: for a hook, in its `env`");
+}
+
 /* Opens a directory of policy files. -ENOENT, with an error set, if there is none. */
 static int open_directory(const char *path, int *ret_fd, struct error *err)
 {
-    cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_close int fd = -1;
     int result = 0;
 
+    if (path == NULL)
+        return refuse_homeless(err);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return error_set(err, errno, "open %s", path);
     result = check_trusted(fd, path, S_IFDIR, err);

@@ -97,7 +97,12 @@ struct policy {
     struct policy_role proxy_role; /* the synthetic role `proxy`; only with POLICY_PROXY_AT_MEMBER */
 };
 
-/* Loads the policy of `network` from `directory` (POLICY_DIRECTORY). The file must be a regular file,
+/* Where the policies are that count for the caller: POLICY_DIRECTORY, or
+ * $XDG_CONFIG_HOME/sallyport/networks.d of a user without root (base/rootless.h); NULL, which policy_load
+ * refuses with the reason, where he has none. */
+const char *policy_directory(void);
+
+/* Loads the policy of `network` from `directory` (policy_directory()). The file must be a regular file,
  * owned by root, not writable by group or others, and so must the directory. A missing file is an error,
  * except for `default`, which is built in.
  *

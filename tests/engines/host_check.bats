@@ -568,7 +568,7 @@ eaten()
 
 @test "who is not root, and wrong words, end in one line" {
     refused setpriv --reuid 65534 --regid 65534 --clear-groups "$SALLYPORT" check
-    says "run it as root"
+    says "needs root"
     refused "$SALLYPORT" check more
     refused bash -c "'$SALLYPORT' check >/dev/full"
     says "No space left"

@@ -90,22 +90,6 @@ wait
 SH
 }
 
-squid_root()
-{
-    local root=$1 library
-    mkdir -p "$root"/{etc/squid,usr/sbin,usr/share,usr/lib/squid}
-    cp "$(type -P squid)" "$root/usr/sbin/squid"
-    ln -sf /usr/sbin/squid "$root/bin/squid"
-    cp /usr/lib/squid/unlinkd "$root/usr/lib/squid/"
-    cp -rL /usr/share/squid "$root/usr/share/squid"
-    while read -r library; do
-        mkdir -p "$root${library%/*}"
-        cp -L "$library" "$root$library"
-    done < <(ldd "$(type -P squid)" | grep -o '/[^ ]*')
-    echo proxy:x:13:13:proxy:/bin:/bin/sh >>"$root/etc/passwd"
-    echo proxy:x:13: >>"$root/etc/group"
-}
-
 stack_images()
 {
     local root=$WORK/root change squid=()
@@ -121,7 +105,7 @@ stack_images()
     stack_image hermes-dashboard "$root" 'CMD ["serve", "httpd", "-f", "-p", "9119", "-h", "/dashboard"]'
     stack_image hermes-gateway "$root" "ENV CURL_CA_BUNDLE=/etc/ca.pem" \
         'CMD ["serve", "httpd", "-f", "-p", "8642", "-h", "/www"]'
-    squid_root "$root"
+    image_squid "$root"
     # Debian's squid cannot be fetched here; what else its Dockerfile says holds for the stand-in.
     while read -r change; do
         squid+=("$change")
