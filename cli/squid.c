@@ -33,7 +33,6 @@ static const char *const forbidden_v6[] = {
     "8000::/1",  /* unique local (fd00:ec2::254), link-local, site-local, multicast */
     "2001::/23", /* protocol assignments: Teredo, ORCHID, benchmarks */
     "2002::/16", /* 6to4: an IPv4 address of any kind inside */
-    NULL,
 };
 
 /* On the host the proxy is a service like others. In a container it is the container's only program, starts
