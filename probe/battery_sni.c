@@ -116,7 +116,7 @@ static void try_second(struct battery *battery)
 void battery_sni(struct battery *battery)
 {
     struct greeting unnamed = {.length = 0};
-    char request[BATTERY_TEXT_MAX + 64];
+    char request[2 * BATTERY_TEXT_MAX + 64];
     char host[BATTERY_TEXT_MAX] = "example.com";
 
     if (battery->sni.count == 0)
