@@ -259,7 +259,7 @@ static int read_workers(pid_t pid, struct workers *ret, struct error *err)
 
     *ret = (struct workers){.count = 0};
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-    result = file_read_at(AT_FDCWD, path, PID_FILE_MAX * WORKERS_MAX, &text, &length, err);
+    result = file_read_at(AT_FDCWD, path, (size_t)PID_FILE_MAX * WORKERS_MAX, &text, &length, err);
     if (result < 0)
         return result == -ENOENT || result == -ESRCH ? 0 : result;
     for (char *word = strtok_r(text, " ", &position); word != NULL; word = strtok_r(NULL, " ", &position)) {

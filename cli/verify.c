@@ -304,7 +304,7 @@ int verb_verify(int argc, char **argv, struct error *err)
 {
     struct options options = {.pin = {POLICY_DEFAULT_NETWORK, POLICY_DEFAULT_ROLE}, .cgroup_parent = ""};
     const struct policy_role *role = NULL;
-    struct policy policy;
+    struct policy policy = {.built_in = false};
     int result = parse(argc, argv, &options);
 
     if (result != 0)

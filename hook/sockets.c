@@ -34,7 +34,7 @@ static const char *const KNOWN[] = {
 
 /* Directories, each as a whole: who can write there decides over containers, or over who they are. */
 static const char *const STATE[] = {
-    SALLYPORT_CONFIGURATION "/networks.d",
+    POLICY_DIRECTORY, /* NOLINT(bugprone-suspicious-missing-comma): each of these two is one path */
     SALLYPORT_CONFIGURATION "/runtimes",
     "/etc/containers/containers.conf.d", /* Podman runs as root what these two name */
     "/etc/containers/oci",

@@ -132,8 +132,9 @@ raw_sockets_closed()
 }
 
 @test "a health check is as confined, and finds the proxy" {
-    sealed_sleeper checked --health-interval 300ms --health-cmd \
-        'cat /proc/self/status >/tmp/status; env >/tmp/environment; curl --silent https://api.openai.com/ >/tmp/answer'
+    # Once: the next check would write the files anew while they are read.
+    sealed_sleeper checked --health-interval 300ms --health-cmd 'test -e /tmp/answer || { cat /proc/self/status >/tmp/status
+        env >/tmp/environment; curl --silent https://api.openai.com/ >/tmp/answer.new && mv /tmp/answer.new /tmp/answer; }'
     eventually healthy checked
     run docker exec checked cat /tmp/status
     no_network_capabilities
