@@ -123,7 +123,7 @@ changed()
     refused "$SALLYPORT" proxy-config envoy test --install
     says "only printed"
     refused "$SALLYPORT" proxy-config nginx test
-    says "known: squid, envoy"
+    says "known: squid, haproxy, envoy"
     run bash -c '"$1" proxy-config envoy test >/dev/full' bash "$SALLYPORT"
     [[ $status -eq 1 && $output == *"write"* ]]
 }
