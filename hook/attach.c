@@ -14,7 +14,7 @@
 
 #include <poll.h>
 
-enum { LOOKS = 50, PAUSE_MS = 20 };
+enum { LOOKS = 150, PAUSE_MS = 20 };
 
 /* Whether the config joins a namespace that exists already. */
 static bool joins(const json_t *config, const char *kind)

@@ -118,7 +118,7 @@ went()
         fail "not $*: $(cut -d' ' -f1-6 "$WORK/steps" | uniq)" || return
     strange=$(tr ' ' '\n' <"$WORK/steps" | sed -n 's/^fd=//p' | sort -u | grep -vxE -e '/|/run/sallyport(/lock)?' \
         -e "/run/netns(/sallyport-$NETWORK)?|(net|mnt):\[[0-9]+\]" -e '(socket|pipe):\[[0-9]+\]|anon_inode:\[pidfd\]' \
-        -e "/proc/[0-9]+(/task)?|$WORK/bundles/[a-z]+" || true)
+        -e "/proc/([0-9]+(/task)?|sys/net/ipv[46]/conf)|$WORK/bundles/[a-z]+" || true)
     [[ -z $strange ]] || fail "strange: $strange" || return
     strange=$(sed -n 's/^[0-9]* *socket(//p' "$WORK/trace" | grep -v '^AF_NETLINK, .*SOCK_CLOEXEC' || true)
     [[ -z $strange ]] || fail "strange: $strange" || return
