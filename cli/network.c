@@ -78,13 +78,12 @@ static void tell_stranded(const struct policy *policy)
 
 static int ensure(const struct policy *policy, int host_netns, struct error *err)
 {
-    int hub = network_ensure(policy, host_netns, err);
+    cleanup_close int hub = network_ensure(policy, host_netns, err);
+    int result = hub < 0 ? hub : hub_check(policy, hub, err);
 
-    if (hub < 0)
-        return hub;
-    close(hub);
-    tell_stranded(policy);
-    return 0;
+    if (result == 0)
+        tell_stranded(policy);
+    return result;
 }
 
 static int reload(const struct policy *policy, int host_netns, struct error *err)

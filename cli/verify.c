@@ -16,6 +16,7 @@
 #include "cli/verify_targets.h"
 #include "cli/verify_walls.h"
 #include "hook/network.h"
+#include "netns/hub.h"
 #include "netns/namespace.h"
 
 #include <errno.h>
@@ -256,7 +257,9 @@ static int verify(const struct options *options, const struct policy *policy, co
     cleanup_close int own = result < 0 ? result : namespace_open_own(err);
     cleanup_close int hub = own < 0 ? own : network_ensure(policy, own, err);
 
-    result = hub < 0 ? hub : verify_address_check(policy, role, hub, err);
+    result = hub < 0 ? hub : hub_check(policy, hub, err);
+    if (result == 0)
+        result = verify_address_check(policy, role, hub, err);
     verify_arrivals_init(&arrivals);
     if (result == 0)
         result = verify_arrivals_open(&arrivals, policy, hub, own, container.id, err);

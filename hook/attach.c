@@ -9,6 +9,7 @@
 #include "hook/refuse.h"
 #include "hook/target.h"
 #include "hook/voucher.h"
+#include "netns/hub.h"
 #include "netns/member.h"
 #include "seccomp/seccomp.h"
 
@@ -112,6 +113,8 @@ static int attach_target(const struct attach_request *request, const struct targ
     bool others = false;
     int result = member_inspect(target->netns, target->hub, &links, err);
 
+    if (result == 0 && links.sealed) /* else member_attach checks the hub, when it cannot change any more */
+        result = hub_check(request->policy, target->hub, err);
     if (result == 0 && links.sealed)
         result = target_check_role(request, &links, err);
     else if (result == 0 && joins(request->config, "network"))

@@ -29,8 +29,10 @@ static const char *const KNOWN[] = {
     "/run/snapd.socket",
     "/run/libvirt/libvirt-sock",
     "/run/user/*", /* as a whole: user managers put buses, agents and engines there when they start */
-    "/tmp/ssh-*/agent.*",
 };
+
+/* No pattern: those that there are, are bound (collect_bound); it is for /tmp as a whole. */
+#define SSH_AGENT "/tmp/ssh-*/agent.*"
 
 /* Directories, each as a whole: who can write there decides over containers, or over who they are. */
 static const char *const STATE[] = {
@@ -264,6 +266,8 @@ static int collect_known(struct sockets *sockets, struct error *err)
 
     for (size_t i = 0; i < array_size(KNOWN) && result == 0; i++)
         result = collect_pattern(sockets, KNOWN[i], false, err);
+    if (result == 0)
+        result = collect_path(sockets, SSH_AGENT, false, err);
     for (size_t i = 0; i < array_size(STATE) && result == 0; i++)
         result = collect_pattern(sockets, STATE[i], true, err);
     return result;

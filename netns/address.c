@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "netns/hash.h"
+#include "netns/member_state.h"
 #include "netns/use.h"
 
 #include <errno.h>
@@ -53,7 +54,7 @@ int address_refuse_attached(const char *id, const struct link *link, struct erro
 }
 
 /* A link with our own container's id: its last life. It is left alone while somebody lives in it; what a
- * stray descriptor keeps alive after its processes have ended is deleted, so that it cannot speak any more
+ * stray descriptor keeps alive after its processes have ended is retired, so that it cannot speak any more
  * with an address that is given away. Returns 1 to look again, 0 if it is gone. */
 static int settle_own(const struct claim *claim, const struct link *link, struct error *err)
 {
@@ -74,7 +75,7 @@ static int settle_own(const struct claim *claim, const struct link *link, struct
     if (result < 0)
         return result;
     if (use == USE_NONE)
-        return link_delete(claim->hub, link->index, err);
+        return member_retire(claim->hub, link, err);
     return use == USE_UNKNOWN && wait_a_moment(claim)
                ? 1
                : address_refuse_attached(claim->request->id, link, err);
@@ -95,22 +96,47 @@ static int settle_predecessor(const struct claim *claim, struct error *err)
     }
 }
 
+/* A namespace that outlived its container, and that another one joins: the first one's link ends in it still,
+ * retired in the hub. Returns 1 if it was that, and is deleted. */
+static int delete_retired(const struct claim *claim, const struct link *far, struct error *err)
+{
+    struct error unimportant;
+    struct link near;
+    int32_t ours = -1;
+    int result = link_netnsid(claim->hub, claim->request->netns, &ours, err);
+
+    if (result < 0 || link_find_index(claim->hub, far->peer, &near, &unimportant) < 0)
+        return result;
+    if (!link_retired(&near) || near.peer != far->index || ours < 0 || near.peer_netnsid != ours)
+        return 0;
+    result = link_delete(claim->hub, near.index, err);
+    return result < 0 ? result : 1;
+}
+
+static int refuse_second(struct error *err)
+{
+    error_set(err, EEXIST, "make link %s in the container: it has one of that name", MEMBER_LINK);
+    return error_advise(err, "do not attach a container twice, and give none an interface of that name");
+}
+
 /* Tries one address. Returns 1 if it is taken. */
 static int try_address(const struct claim *claim, uint32_t address, struct error *err)
 {
-    struct link link;
-    int result = link_create(claim->hub, address, MEMBER_LINK, claim->request->netns, err);
+    for (;;) {
+        struct link link;
+        int result = link_create(claim->hub, address, MEMBER_LINK, claim->request->netns, err);
 
-    if (result != -EEXIST)
-        return result;
-    /* The kernel does not say which of the two names is taken. */
-    result = link_find(claim->member, MEMBER_LINK, &link, err);
-    if (result == -ENODEV)
-        return 1;
-    if (result < 0)
-        return result;
-    error_set(err, EEXIST, "make link %s in the container: it has one of that name", MEMBER_LINK);
-    return error_advise(err, "do not attach a container twice, and give none an interface of that name");
+        if (result != -EEXIST)
+            return result;
+        /* The kernel does not say which of the two names is taken. */
+        result = link_find(claim->member, MEMBER_LINK, &link, err);
+        if (result == -ENODEV)
+            return 1;
+        if (result == 0)
+            result = delete_retired(claim, &link, err);
+        if (result <= 0)
+            return result < 0 ? result : refuse_second(err);
+    }
 }
 
 static int refuse_held(const struct claim *claim, const struct link *link, uint32_t address,
@@ -127,7 +153,7 @@ static int refuse_held(const struct claim *claim, const struct link *link, uint3
 
 /* A fixed address that is taken. A namespace without processes is as good as dying: the last sockets of a
  * container outlive it for some milliseconds. If a stray descriptor keeps it for longer it has the address,
- * until the engine's poststop deletes its link. Returns 1 to try again. */
+ * until the engine's poststop retires its link. Returns 1 to try again. */
 static int ask_holder(const struct claim *claim, uint32_t address, struct error *err)
 {
     enum use use = USE_UNKNOWN;

@@ -190,16 +190,12 @@ static int refuse_stranger(const char *network, struct error *err)
 int hub_ensure(const struct policy *policy, int host_netns, struct error *err)
 {
     cleanup_close int hub = pin_open(policy->network, err);
-    int result = 0;
 
     if (hub == -ENOENT)
         hub = make(policy, host_netns, err);
-    if (hub < 0)
-        return hub;
-    if (namespace_same(hub, host_netns))
+    if (hub >= 0 && namespace_same(hub, host_netns))
         return refuse_stranger(policy->network, err);
-    result = hub_check(policy, hub, err);
-    return result < 0 ? result : take_fd(&hub);
+    return take_fd(&hub);
 }
 
 static int refuse_change(const struct policy *policy, const char *is, const char *wanted, struct error *err)
@@ -401,7 +397,7 @@ int hub_remove(const char *network, int host_netns, struct error *err)
     if (hub >= 0)
         result = open_socket(hub, NETLINK_ROUTE, &netlink, err);
     if (result == 0 && hub >= 0)
-        result = link_delete_group(netlink, err);
+        result = link_delete_all(netlink, err);
     if (result == 0)
         result = uplink_remove(network, host_netns, err);
     if (result == 0)

@@ -25,8 +25,8 @@
  * without nsfs, a crash's leftover, counts as none). */
 int hub_open(const char *network, struct error *err);
 
-/* Opens the hub, made first if there is none. Checks that its rules are those of `policy`; if not, the
- * error (-ESTALE) tells to run `sallyport network reload`.
+/* Opens the hub, made first if there is none. One that is there may have the rules of an earlier policy: see
+ * hub_check.
  *
  * `host_netns`: the host's namespace, where the uplink ends. The caller's thread is in that namespace, is
  * the only thread, and is there again on return. Returns a descriptor of the hub. */
@@ -43,7 +43,8 @@ int hub_reload(const struct policy *policy, int host_netns, struct error *err);
  * A network that is not up is not an error. */
 int hub_remove(const char *network, int host_netns, struct error *err);
 
-/* Checks that the hub at `netns` runs the rules of `policy`: -ESTALE if not. */
+/* Checks that the hub at `netns` runs the rules of `policy`: -ESTALE if not, and the error tells to run
+ * `sallyport network reload`. */
 int hub_check(const struct policy *policy, int netns, struct error *err);
 
 struct hub_member {

@@ -68,7 +68,7 @@ static void look_at_links(const struct hub_links *links, struct findings *findin
     for (size_t i = 0; i < links->count; i++) {
         const struct link *link = &links->list[i];
 
-        if (link->index != LINK_LOOPBACK && !is_ours(link) && !is_idle_tunnel(link))
+        if (link->index != LINK_LOOPBACK && !is_ours(link) && !link_retired(link) && !is_idle_tunnel(link))
             finding_add(findings, "foreign-link",
                         "link %s%s%s in the hub is not ours: find out who made it, and delete it", link->name,
                         link->kind[0] != '\0' ? " of kind " : "", link->kind);

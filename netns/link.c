@@ -328,15 +328,61 @@ int link_delete(struct netlink *netlink, int index, struct error *err)
     return result == -ENODEV ? 0 : result;
 }
 
-int link_delete_group(struct netlink *netlink, struct error *err)
+/* Unique, because the index is, and no name of a hub's end (link_hub_address). */
+static void retired_name(int index, char name[IFNAMSIZ])
+{
+    snprintf(name, IFNAMSIZ, "ended-%d", index);
+}
+
+bool link_retired(const struct link *link)
+{
+    char name[IFNAMSIZ];
+
+    retired_name(link->index, name);
+    return link->group == LINK_GROUP_RETIRED && (link->flags & IFF_UP) == 0 && strcmp(link->name, name) == 0;
+}
+
+/* Down first: before Linux 6.2 the name of a link that is up cannot be changed. */
+int link_retire(struct netlink *netlink, const struct link *link, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct ifinfomsg down = {.ifi_family = AF_UNSPEC, .ifi_index = link->index, .ifi_change = IFF_UP};
+    struct nl_msg *message = NULL;
+    struct nlattr *list = NULL;
+    char name[IFNAMSIZ];
+    int result = 0;
+
+    netlink_batch_add(batch, RTM_NEWLINK, NLM_F_ACK, &down, sizeof(down), "set the link down");
+    message = add_link_request(batch, RTM_NEWLINK, NLM_F_ACK, link->index, "rename the link");
+    retired_name(link->index, name);
+    nla_put_string(message, IFLA_IFNAME, name);
+    nla_put_u32(message, IFLA_GROUP, LINK_GROUP_RETIRED);
+    for (size_t i = 0; i < link->altnames_count; i++) {
+        message = add_link_request(batch, RTM_DELLINKPROP, NLM_F_ACK, link->index, "take the link's altname");
+        list = nla_nest_start(message, IFLA_PROP_LIST);
+        nla_put_string(message, IFLA_ALT_IFNAME, link->altnames[i]);
+        nla_nest_end(message, list);
+    }
+    result = netlink_send(netlink, batch, NULL, err);
+    return result == -ENODEV ? 0 : result;
+}
+
+static int delete_group(struct netlink *netlink, uint32_t group, struct error *err)
 {
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     struct nl_msg *message = add_link_request(batch, RTM_DELLINK, NLM_F_ACK, 0, "delete the hub's links");
     int result = 0;
 
-    nla_put_u32(message, IFLA_GROUP, LINK_GROUP);
+    nla_put_u32(message, IFLA_GROUP, group);
     result = netlink_send(netlink, batch, NULL, err);
     return result == -ENODEV ? 0 : result;
+}
+
+int link_delete_all(struct netlink *netlink, struct error *err)
+{
+    int result = delete_group(netlink, LINK_GROUP, err);
+
+    return result < 0 ? result : delete_group(netlink, LINK_GROUP_RETIRED, err);
 }
 
 int link_notice_carrier(struct netlink *netlink, const char *name, struct error *err)

@@ -23,9 +23,10 @@
 #define LINK_GATEWAY 0xa9fe0001U /* 169.254.0.1: what the far end calls the hub, which has no address */
 
 enum {
-    LINK_LOOPBACK = 1,   /* the index of `lo`, the same in every namespace */
-    LINK_MTU = 1500,     /* one for the whole network, whatever the default of the machine */
-    LINK_GROUP = 0x5350, /* of all the hub's ends, so that one request deletes them all */
+    LINK_LOOPBACK = 1,           /* the index of `lo`, the same in every namespace */
+    LINK_MTU = 1500,             /* one for the whole network, whatever the default of the machine */
+    LINK_GROUP = 0x5350,         /* of all the hub's ends, so that one request deletes them all */
+    LINK_GROUP_RETIRED = 0x5351, /* of those that have been retired */
     LINK_ALIAS_SIZE = 256,
     LINK_ALTNAME_SIZE = 128,
     LINK_ALTNAMES_MAX = 4,
@@ -101,8 +102,16 @@ int link_netnsid(struct netlink *netlink, int netns, int32_t *ret_netnsid, struc
 /* Deletes one link now. A link that is already gone is not an error. Takes 17 to 24 ms. */
 int link_delete(struct netlink *netlink, int index, struct error *err);
 
-/* Deletes all links of LINK_GROUP in one step. None is not an error. */
-int link_delete_group(struct netlink *netlink, struct error *err);
+/* Takes the hub's end of a link out of service for good, in 0.2 ms: nothing passes any more, and its name,
+ * its altnames and its group are free for others. It is deleted with the far end's namespace, mostly in a
+ * moment. A link that is already gone is not an error. */
+int link_retire(struct netlink *netlink, const struct link *link, struct error *err);
+
+/* Whether that is what was done to the link, and it is as it was left. */
+bool link_retired(const struct link *link);
+
+/* Deletes all links of LINK_GROUP and LINK_GROUP_RETIRED. None is not an error. */
+int link_delete_all(struct netlink *netlink, struct error *err);
 
 /* Makes the kernel take notice that the link has a carrier. Of the two ends of a pair the one that was set up
  * first gets its carrier later, and until a worker of the kernel has seen that it drops everything it is

@@ -33,8 +33,8 @@ struct member_request {
  * *ret_address: the address the member got. */
 int member_attach(const struct member_request *request, uint32_t *ret_address, struct error *err);
 
-/* Deletes the hub link of the container, found by its altname, so that a descriptor that outlives the
- * container cannot speak with its address. None is not an error. Takes CAP_SYS_PTRACE.
+/* Retires the hub link of the container (link_retire), found by its altname, so that a descriptor that
+ * outlives the container cannot speak with its address. None is not an error. Takes CAP_SYS_PTRACE.
  *
  * The link is left alone, and -EBUSY returned, while somebody lives behind it: runtimes run these hooks also
  * for a container that was refused because another one has its id, and a container may share the namespace of

@@ -20,3 +20,9 @@ struct route member_subnet_route(const struct policy *policy, uint32_t address, 
 
 /* The default route that fails at once. */
 struct route member_unreachable_route(uint8_t family);
+
+/* The hub's route to the member, through `index`, the hub's end of its link. */
+struct route member_hub_route(uint32_t address, int index);
+
+/* Has the hub forget the member at the other end of the link: its route, and the link (link_retire). */
+int member_retire(struct netlink *hub, const struct link *link, struct error *err);

@@ -101,7 +101,7 @@ sealed_by()
     [[ ${lines[2]} == "socket result=failed error=EPERM "* ]]
 }
 
-@test "poststop deletes the link, also while somebody holds the namespace" {
+@test "poststop takes the link away, also while somebody holds the namespace" {
     bundle held agent sleep 600
     hook held createRuntime poststop
     container_start held
@@ -114,7 +114,7 @@ sealed_by()
     [ "$output" -eq 0 ]
 }
 
-@test "without poststop the link lives on in a held namespace: the hook is what deletes it" {
+@test "without poststop the link lives on in a held namespace: the hook is what takes it away" {
     bundle held agent sleep 600
     hook held createRuntime
     container_start held

@@ -336,14 +336,17 @@ Test(hub, with_other_rules_is_not_used)
 {
     struct shape shape = USUAL;
     struct policy changed;
+    int hub = -1;
 
     close(ensure());
     shape.port = 8080;
     shape_policy(&shape, &changed);
-    cr_expect_eq(hub_ensure(&changed, world_host(), &err), -ESTALE);
+    hub = hub_ensure(&changed, world_host(), &err);
+    cr_expect_eq(hub_check(&changed, hub, &err), -ESTALE);
     cr_expect(strstr(err.text, "network reload") != NULL, "%s", err.text);
     cr_assert(hub_reload(&changed, world_host(), &err) == 0, "%s", err.text);
-    close(hub_ensure(&changed, world_host(), &err));
+    cr_expect(hub_check(&changed, hub, &err) == 0, "%s", err.text);
+    close(hub);
     cr_expect_eq(world_run(-1, "nft list ruleset | grep -q '3128'"), 1, "the uplink's table is the new one");
     cr_expect_eq(world_run(-1, "nft list ruleset | grep -q '8080'"), 0);
     policy_free(&changed);

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "netns/hub.h"
+#include "netns/hub_foreign.h"
 #include "netns/namespace.h"
 #include "tests/kernel/world.h"
 
@@ -413,6 +414,49 @@ Test(member, detach_silences_what_a_stray_descriptor_keeps)
     world_stop(proxy);
 }
 
+#define RETIRED "ip link show | grep -q ended-"
+
+static unsigned count_foreign(void)
+{
+    struct findings findings = {.count = 0};
+
+    cr_expect(hub_foreign(hub, policy.network, &policy, &findings, &err) == 0, "%s", err.text);
+    return (unsigned)findings.count;
+}
+
+/* What is left of its link until its namespace ends: no name, no route, no life of its own; and it makes room
+ * for the next one, also in the same namespace. */
+Test(member, detached_is_nothing_of_the_hub)
+{
+    cleanup_close int netns = world_namespace();
+    pid_t proxy = world_serve(-1, "10.250.8.2", 3128);
+    int silent = world_namespace(); /* of which no other process has a copy */
+
+    attach(netns, "gateway", "one");
+    cr_assert(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    cr_expect_eq(count_members(), 0);
+    cr_expect_eq(world_lines(hub, "ip link show | grep 'ended-.* state DOWN'"), 1);
+    cr_expect_eq(world_run(hub, "ip -details link show | grep -q altname"), 1);
+    cr_expect_eq(world_lines(hub, "ip route"), 3, "only the uplink's and that of absent members are left");
+    cr_expect_eq(count_foreign(), 0);
+    cr_expect_eq(world_run(hub, "ip link set $(ip -o link | grep -o 'ended-[0-9]*') up"), 0);
+    cr_expect_neq(world_connect(netns, "10.250.8.2", 3128), 0, "a route is what it takes beside");
+    cr_expect_eq(count_foreign(), 1, "somebody has set it up again");
+    cr_expect_eq(world_run(hub, "ip link set $(ip -o link | grep -o 'ended-[0-9]*') down"), 0);
+    attach(netns, "gateway", "two");
+    cr_expect_eq(world_run(hub, RETIRED), 1, "its end in the namespace made room");
+    cr_expect_eq(world_connect(netns, "10.250.8.2", 3128), 0);
+    attach(silent, "agent", "three");
+    cr_assert(member_detach(hub, "three", &err) == 0, "%s", err.text);
+    cr_expect_eq(world_run(hub, RETIRED), 0);
+    close(silent);
+    for (uint64_t deadline = world_microseconds() + 5000000;
+         world_run(hub, RETIRED) == 0 && world_microseconds() < deadline;)
+        continue;
+    cr_expect_eq(world_run(hub, RETIRED), 1, "it goes with its namespace");
+    world_stop(proxy);
+}
+
 /* The end of a process that nobody has waited for yet. */
 static void make_zombie(pid_t pid)
 {
@@ -495,7 +539,7 @@ Test(member, with_the_same_id_is_refused)
     /* Nobody lives there any more, only our descriptor holds it. */
     attach(second, "agent", "twin");
     cr_expect_eq(count_members(), 1);
-    cr_expect_eq(world_run(first, "ip link show sp0"), 1);
+    cr_expect_eq(world_run(first, "ip link show sp0 | grep -q LOWER_UP"), 1);
 }
 
 Test(member, with_a_very_long_id_is_found_again)
@@ -512,7 +556,7 @@ Test(member, with_a_very_long_id_is_found_again)
     attach(first, "agent", id);
     attach(second, "agent", other);
     cr_expect(member_detach(hub, id, &err) == 0, "%s", err.text);
-    cr_expect_eq(world_run(first, "ip link show sp0"), 1);
+    cr_expect_eq(world_run(first, "ip link show sp0 | grep -q LOWER_UP"), 1);
     cr_expect_eq(world_run(second, "ip link show sp0"), 0);
 }
 
