@@ -100,7 +100,7 @@ static int read_state(int netns, struct state *ret, struct error *err)
         result = netlink_open_in(netns, ret->own, NETLINK_ROUTE, &ret->netlink, err);
     if (result == 0)
         result = link_list(ret->netlink, &ret->links, &ret->links_count, err);
-    if (result == 0)
+    if (result == 0 && ret->links_count > 1) /* those of lo do not matter */
         result = link_list_addresses(ret->netlink, &ret->addresses, &ret->addresses_count, err);
     return result;
 }

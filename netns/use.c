@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+enum { OTHERS = 16 };
 
 static bool is_process(const char *name)
 {
@@ -25,16 +28,41 @@ static bool is_outside(const char *pid)
     return strcmp(pid, "1") == 0 || rootless();
 }
 
+/* Namespaces that are another one: most processes of a machine share the same few. */
+struct others {
+    struct stat list[OTHERS];
+    size_t next;
+};
+
+static bool is_other(const struct others *others, const struct stat *netns)
+{
+    for (size_t i = 0; i < OTHERS; i++)
+        if (others->list[i].st_ino == netns->st_ino && others->list[i].st_dev == netns->st_dev)
+            return true;
+    return false;
+}
+
+static void remember(struct others *others, const struct stat *netns)
+{
+    others->list[others->next] = *netns;
+    others->next = (others->next + 1) % OTHERS;
+}
+
 /* One that is gone is in no namespace. */
-static int look_at_process(struct netlink *netlink, int proc, const char *pid, int32_t netnsid, enum use *ret,
-                           struct error *err)
+static int look_at_process(struct netlink *netlink, int proc, const char *pid, int32_t netnsid,
+                           struct others *others, enum use *ret, struct error *err)
 {
     char path[64];
     cleanup_close int netns = -1;
+    struct stat st = {0};
     int32_t number = -1;
     int result = 0;
 
     snprintf(path, sizeof(path), "%.16s/ns/net", pid);
+    if (fstatat(proc, path, &st, 0) == 0 && is_other(others, &st)) {
+        *ret = USE_NONE;
+        return 0;
+    }
     netns = openat(proc, path, O_RDONLY | O_CLOEXEC);
     if (netns < 0 && errno != ENOENT && errno != ESRCH && errno != EACCES && errno != EPERM)
         return error_set(err, errno, "open /proc/%s", path);
@@ -43,15 +71,19 @@ static int look_at_process(struct netlink *netlink, int proc, const char *pid, i
         return 0;
     }
     result = link_netnsid(netlink, netns, &number, err);
-    if (result == 0)
-        *ret = number == netnsid ? USE_LIVE : USE_NONE;
-    return result;
+    if (result < 0)
+        return result;
+    *ret = number == netnsid ? USE_LIVE : USE_NONE;
+    if (*ret == USE_NONE && fstat(netns, &st) == 0)
+        remember(others, &st);
+    return 0;
 }
 
 int use_look(struct netlink *netlink, int32_t netnsid, enum use *ret, pid_t *ret_pid, struct error *err)
 {
     cleanup_directory DIR *proc = opendir("/proc");
     const struct dirent *entry = NULL;
+    struct others others = {.next = 0};
     enum use use = USE_NONE;
     pid_t pid = 0;
 
@@ -62,7 +94,7 @@ int use_look(struct netlink *netlink, int32_t netnsid, enum use *ret, pid_t *ret
         int result = 0;
 
         if (is_process(entry->d_name))
-            result = look_at_process(netlink, dirfd(proc), entry->d_name, netnsid, &one, err);
+            result = look_at_process(netlink, dirfd(proc), entry->d_name, netnsid, &others, &one, err);
         if (result < 0)
             return result;
         if (one != USE_NONE) {

@@ -31,7 +31,7 @@ suite_up()
         goal "$each" netavark hook ">=" 4
     done
 
-    rootfs_make
+    rootfs_as_of_an_engine
     bench_network_up
     bundle edited agent true
     bundle plain agent true

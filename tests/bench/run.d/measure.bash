@@ -124,14 +124,22 @@ bench_network_down()
     "$SALLYPORT" network down "$NETWORK" 2>/dev/null
 }
 
-# Sandboxes: new namespaces with an init that waits, as a runtime has them when it calls hooks.
+# Sandboxes: new namespaces with an init that waits, as a runtime has them when it calls hooks: what the config mounts is
+# mounted, and the root file system is a mount of its own, as engines make it.
 
 SANDBOXES=()
+
+rootfs_as_of_an_engine()
+{
+    rootfs_make
+    mount --bind "$WORK/rootfs" "$WORK/rootfs"
+}
 
 # sandbox: SANDBOX is the init.
 sandbox()
 {
-    unshare --net --pid --mount --ipc --fork --kill-child sleep 600 </dev/null >/dev/null 2>&1 &
+    unshare --net --pid --mount --ipc --fork --kill-child \
+        sh -c 'mount -t proc proc "$1/proc" && exec sleep 600' sh "$WORK/rootfs" </dev/null >/dev/null 2>&1 &
     SANDBOXES+=($!)
     disown
     eventually pgrep -x sleep -P $!
