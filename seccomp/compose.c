@@ -101,7 +101,56 @@ static int strip_entries(const json_t *entries, const struct seccomp_options *op
     return 0;
 }
 
-static json_t *conditions_of(const struct cube *cube)
+static json_t *masked(unsigned argument, uint32_t mask, uint32_t value)
+{
+    return json_pack("{s:i, s:I, s:I, s:s}", "index", (int)argument, "value", (json_int_t)mask, "valueTwo",
+                     (json_int_t)value, "op", "SCMP_CMP_MASKED_EQ");
+}
+
+/* Compares the whole register: what has anything in its upper half is above, too, and denied with the rest.
+ * systemd.exec(5) RestrictAddressFamilies= has done the same to the same argument for years. */
+static json_t *above(unsigned argument, uint32_t value)
+{
+    return json_pack("{s:i, s:I, s:I, s:s}", "index", (int)argument, "value", (json_int_t)value, "valueTwo",
+                     (json_int_t)0, "op", "SCMP_CMP_GT");
+}
+
+/* Cubes that differ in one bit of one argument, which is set, from the highest one down to `lowest`: any
+ * value from `lowest` on. libseccomp needs a millisecond for some forty rules. */
+struct run {
+    size_t count; /* of cubes; 1: there is no run */
+    unsigned argument;
+    uint32_t lowest;
+};
+
+/* Whether the cube is the one before it, but with half its bit. */
+static bool continues(const struct cube *cube, unsigned argument, uint32_t bit)
+{
+    struct cube before = *cube;
+
+    before.value[argument] = before.mask[argument] = 2 * bit;
+    return cube->value[argument] == bit && cube->mask[argument] == bit &&
+           memcmp(&before, cube - 1, sizeof(before)) == 0;
+}
+
+/* The run that begins with the first of the cubes. */
+static struct run find_run(const struct cube *cubes, size_t count)
+{
+    struct run run = {.count = 1, .lowest = 1U << 31};
+
+    while (run.argument < CUBE_ARGUMENTS &&
+           (cubes[0].value[run.argument] != run.lowest || cubes[0].mask[run.argument] != run.lowest))
+        run.argument++;
+    if (run.argument == CUBE_ARGUMENTS)
+        return run;
+    while (run.count < count && continues(&cubes[run.count], run.argument, run.lowest / 2)) {
+        run.lowest /= 2;
+        run.count++;
+    }
+    return run;
+}
+
+static json_t *conditions_of(const struct cube *cube, const struct run *run)
 {
     json_t *conditions = json_array();
 
@@ -110,8 +159,8 @@ static json_t *conditions_of(const struct cube *cube)
 
         if (cube->mask[i] == 0)
             continue;
-        condition = json_pack("{s:i, s:I, s:I, s:s}", "index", (int)i, "value", (json_int_t)cube->mask[i],
-                              "valueTwo", (json_int_t)cube->value[i], "op", "SCMP_CMP_MASKED_EQ");
+        condition = run->count > 1 && i == run->argument ? above(i, run->lowest - 1)
+                                                         : masked(i, cube->mask[i], cube->value[i]);
         if (condition == NULL || json_array_append_new(conditions, condition) < 0) {
             json_decref(conditions);
             return NULL;
@@ -120,12 +169,13 @@ static json_t *conditions_of(const struct cube *cube)
     return conditions;
 }
 
-/* Appends a rule for the call: allow (`error` 0) or fail with `error` what is in the cube. */
+/* Appends a rule for the call: allow (`error` 0) or fail with `error` what is in the cube, or in those of the
+ * run that it begins. */
 static int append_rule(json_t *entries, const char *name, int error, const struct cube *cube,
-                       struct error *err)
+                       const struct run *run, struct error *err)
 {
     cleanup_json json_t *entry = NULL;
-    json_t *conditions = conditions_of(cube);
+    json_t *conditions = conditions_of(cube, run);
 
     if (conditions == NULL)
         return out_of_memory(err);
@@ -145,9 +195,14 @@ static int append_rule(json_t *entries, const char *name, int error, const struc
 static int append_rules(json_t *entries, const char *name, int error, const struct cube *cubes, size_t count,
                         struct error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        int result = append_rule(entries, name, error, &cubes[i], err);
+    struct run run = {.count = 1};
 
+    for (size_t i = 0; i < count; i += run.count) {
+        int result = 0;
+
+        if (error != 0) /* what is allowed must not reach further than its cube */
+            run = find_run(&cubes[i], count - i);
+        result = append_rule(entries, name, error, &cubes[i], &run, err);
         if (result < 0)
             return result;
     }
@@ -173,7 +228,7 @@ static int append_denial(json_t *entries, const json_t *profile, const struct al
 
     if (is_derived(call) && profile_default_errno(profile, &standard) && standard == error)
         error = ENOSYS;
-    return append_rule(entries, call->name, error, &everything, err);
+    return append_rules(entries, call->name, error, &everything, 1, err);
 }
 
 /* What P and R both allow of the call. */

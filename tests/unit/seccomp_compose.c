@@ -468,6 +468,8 @@ static unsigned ask(const json_t *profile, const struct sock_fprog *filter,
         for (unsigned j = 0; j < oracle_truncated(&call, options); j++)
             same.args[j] = (uint32_t)call.args[j];
         expected = oracle_allows(&call, AUDIT_ARCH_X86_64, options) && profile_means(profile, name, &same);
+        if (expected && engine_allows_by_default(profile) && oracle_leaves_open(&call, options))
+            continue;
         cr_assert_eq(lets_through(filter, &call), expected, "%s (%#llx, %#llx, %#llx) in %s", name,
                      (unsigned long long)call.args[0], (unsigned long long)call.args[1],
                      (unsigned long long)call.args[2], text);

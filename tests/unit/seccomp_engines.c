@@ -294,6 +294,14 @@ static struct sock_fprog *export(scmp_filter_ctx context)
     return program;
 }
 
+bool engine_allows_by_default(const json_t *profile)
+{
+    const char *action = json_string_value(json_object_get(profile, "defaultAction"));
+
+    return profile == NULL ||
+           (action != NULL && (strcmp(action, "SCMP_ACT_ALLOW") == 0 || strcmp(action, "SCMP_ACT_LOG") == 0));
+}
+
 struct sock_fprog *engine_compile(const json_t *profile, enum engine_runtime runtime, uint32_t native)
 {
     scmp_filter_ctx context = seccomp_init(action_of(profile, "defaultAction", "defaultErrnoRet"));

@@ -24,6 +24,9 @@ json_t *engine_load_containers_common(void);
  * ("amd64", "arm64"). */
 json_t *engine_to_oci(const json_t *profile, const char *const *capabilities, const char *architecture);
 
+/* Whether an OCI profile, or none (NULL), lets through what it does not mention. */
+bool engine_allows_by_default(const json_t *profile);
+
 /* Compiles an OCI profile as the runtime would on a machine whose native ABI is `native`. Release with
  * engine_program_free. Returns NULL if libseccomp or the runtime would refuse it. */
 struct sock_fprog *engine_compile(const json_t *profile, enum engine_runtime runtime, uint32_t native);

@@ -148,3 +148,11 @@ unsigned oracle_truncated(const struct seccomp_data *call, const struct seccomp_
         return 0;
     }
 }
+
+bool oracle_leaves_open(const struct seccomp_data *call, const struct seccomp_options *options)
+{
+    for (unsigned i = 0; i < oracle_truncated(call, options); i++)
+        if (call->args[i] > UINT32_MAX)
+            return true;
+    return false;
+}

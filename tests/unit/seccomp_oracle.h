@@ -17,5 +17,9 @@ bool oracle_allows(const struct seccomp_data *call, uint32_t native, const struc
 /* How many of the call's first arguments R takes for 32 bits, as the kernel does: 0 where R has no say. */
 unsigned oracle_truncated(const struct seccomp_data *call, const struct seccomp_options *options);
 
+/* Whether a profile that allows by default may refuse the call though R lets it through: an argument that R
+ * takes for 32 bits has something in its upper half. */
+bool oracle_leaves_open(const struct seccomp_data *call, const struct seccomp_options *options);
+
 /* The number of the call in the ABI, -1 if it has none. */
 int oracle_number(uint32_t arch, const char *name);
