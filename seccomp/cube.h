@@ -5,9 +5,8 @@
  * set in this folder is a list of cubes, and an allow-list turns into deny rules by taking its complement.
  *
  * An argument here is the lower half of the register: socket(2), socketpair(2), clone(2) and unshare(2) look
- * at nothing else. Whatever is in the upper half, a filter must deny what it denies without, or `AF_VSOCK |
- * 1ULL
- * << 32` opens what `AF_VSOCK` does not. */
+ * at nothing else. Whatever is in the upper half, a filter denies what it denies without it, or
+ * `AF_VSOCK | 1ULL << 32` opens what `AF_VSOCK` does not. */
 #pragma once
 
 #include <stdbool.h>
