@@ -22,6 +22,7 @@ enum meaning {
     MEANING_LOG_FORMAT,
     MEANING_HELP,
     MEANING_VERSION,
+    MEANING_ROOT,
     MEANING_BUNDLE,
     MEANING_CONFIG,
     MEANING_PROCESS,
@@ -68,7 +69,7 @@ static const struct option OPTIONS[] = {
     {"preserve-fds", '\0', true, CREATE | RUN | EXEC, MEANING_PRESERVE_FDS},
     {"process", 'p', true, EXEC, MEANING_PROCESS},
     {"process-label", '\0', true, EXEC, MEANING_NONE},
-    {"root", '\0', true, GLOBAL, MEANING_NONE},
+    {"root", '\0', true, GLOBAL, MEANING_ROOT},
     {"rootless", '\0', true, GLOBAL, MEANING_NONE},
     {"systemd-cgroup", '\0', false, GLOBAL, MEANING_NONE},
     {"tty", 't', false, EXEC, MEANING_NONE},
@@ -249,6 +250,10 @@ static void read_global(struct reader *reader, const struct given *given)
         break;
     case MEANING_VERSION:
         reader->version = true;
+        break;
+    case MEANING_ROOT:
+        reader->line.root = given->value;
+        keep_global(reader, given);
         break;
     case MEANING_NONE:
         keep_global(reader, given);

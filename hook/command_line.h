@@ -49,6 +49,7 @@ struct command_line {
     size_t globals_count; /* elements: an option's value may be one of its own */
     const char *log;      /* the global --log; NULL: none */
     bool log_json;        /* --log-format json */
+    const char *root;     /* the global --root; NULL: none */
     const char *id;       /* create, run, start, exec */
     const char *bundle;   /* create, run: as given; NULL: the current directory */
     const char *process_file;  /* exec: --process; NULL: none */

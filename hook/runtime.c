@@ -25,6 +25,7 @@
 #include "hook/runtime_end.h"
 #include "hook/runtime_log.h"
 #include "hook/runtime_path.h"
+#include "hook/runtime_record.h"
 #include "hook/runtime_state.h"
 #include "hook/seal.h"
 #include "hook/selection.h"
@@ -133,6 +134,15 @@ static int refuse_strange(struct error *err)
     return error_advise(err, "delete it, and create it with this runtime");
 }
 
+/* A start needs nothing but to see that the container waits for it, which a record can show. */
+static int find_state(const char *runtime, const struct command_line *command, json_t **ret,
+                      struct error *err)
+{
+    if (command->verb == COMMAND_START && runtime_record_read(command->root, command->id, ret))
+        return 0;
+    return runtime_state(runtime, command, ret, err);
+}
+
 /* Asks for the state, and loads the config that was edited at create. */
 static int container_find(const char *runtime, const struct command_line *command, struct container *ret,
                           struct error *err)
@@ -141,7 +151,7 @@ static int container_find(const char *runtime, const struct command_line *comman
     int result = 0;
 
     log_context(NULL, NULL, command->id);
-    result = runtime_state(runtime, command, &ret->document, err);
+    result = find_state(runtime, command, &ret->document, err);
     if (result < 0)
         return result;
     bundle = json_string_value(json_object_get(ret->document, "bundle"));

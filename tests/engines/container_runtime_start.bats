@@ -125,6 +125,35 @@ still_works()
     still_works rt-one
 }
 
+# asked_at_start [COMMAND...]: which verbs the runtime behind hears at a start, after the command has changed something in
+# the directory that the runtime keeps of the container.
+asked_at_start()
+{
+    local root=$WORK/root
+    rm -f "$WORK/asked"
+    "$PROGRAM" --runtime "$WORK/recorder" --root "$root" create --bundle "$WORK/bundles/rt-one" rt-one \
+        </dev/null >"$WORK/rt-one.log" 2>&1 3>&-
+    (($# == 0)) || (cd "$root/rt-one" && "$@")
+    : >"$WORK/asked"
+    "$PROGRAM" --runtime "$WORK/recorder" --root "$root" start rt-one </dev/null 3>&- || fail "no start"
+    xargs <"$WORK/asked"
+    "$RUNTIME" --root "$root" delete --force rt-one
+}
+
+@test "a start reads what runc has written down, and asks where it is not as it is known" {
+    local asks="state start"
+    printf '#!/bin/sh\nfor word; do case $word in create | start | state) echo "$word" >>%q ;; esac; done\nexec %q "$@"\n' \
+        "$WORK/asked" "$BEHIND" >"$WORK/recorder"
+    chmod 755 "$WORK/recorder"
+    bundle rt-one agent sleep 600
+    if [[ $RUNTIME == crun ]]; then
+        [[ $(asked_at_start) == "$asks" ]]
+        return
+    fi
+    [[ $(asked_at_start) == start ]]
+    [[ $(asked_at_start chmod g+w .) == "$asks" ]]
+}
+
 @test "nobody joins before the start: he would run before the seal, next to what the engine has attached" {
     created agent 79
     engine_link rt-one

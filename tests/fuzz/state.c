@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libFuzzer: any bytes on a hook's standard input. What is taken for a state has what nobody looks for again,
- * and its annotations select what has the form of a name, and never the proxy. */
+ * libFuzzer: any bytes on a hook's standard input, and as the record that runc keeps of a container. What is
+ * taken for a state has what nobody looks for again, and its annotations select what has the form of a name,
+ * and never the proxy. */
 #include "hook/state.h"
 #include "base/json.h"
+#include "hook/runtime_record.h"
 #include "hook/selection.h"
 #include "json.h"
 #include "require.h"
@@ -23,12 +25,27 @@ static void choose(const json_t *annotations)
     require(policy_name_valid(selection.network) && policy_name_valid(selection.role));
 }
 
+/* What is made of a record is a state that can be read. */
+static void read_record(const void *bytes, size_t size)
+{
+    cleanup_json json_t *document = NULL;
+    struct error err = {.number = 0};
+    struct state state;
+    uint64_t start = 0;
+
+    if (!runtime_record_parse(bytes, size, "abc", &document, &start))
+        return;
+    require(state_read(document, &state, &err) == 0 && start > 0);
+    require(state.stage == STATE_ATTACH && strcmp(state.id, "abc") == 0 && state.pid > 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     cleanup_json json_t *document = fuzz_parse(data, size);
     struct error err = {.number = 0};
     struct state state;
 
+    read_record(data, size);
     if (document == NULL)
         return 0;
     require(fuzz_survives_printing(document));
