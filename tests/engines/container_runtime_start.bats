@@ -346,7 +346,7 @@ asks_resolver()
         network_of rt-one nft delete table inet sallyport
         run asks_resolver rt-one "$kind"
         [ "$status" -eq 0 ] || fail "$kind: $output"
-        saw resolver arrived
+        eventually saw resolver arrived
         container_delete rt-one
     done
 }
