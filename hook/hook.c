@@ -58,22 +58,29 @@ static int run_attach(const struct selection *pin, const struct state *state, st
     return result;
 }
 
-/* By the config's annotations, as when it was attached. The bundle may be gone by now: then by the state's.
- */
-static int run_detach(const struct selection *pin, const struct state *state, struct error *err)
+/* By the config's annotations, as when it was attached, unless all is pinned. The bundle may be gone by now:
+ * then by the state's. */
+static int choose_again(const struct selection *pin, const struct state *state, json_t **config,
+                        struct selection *ret, struct error *err)
 {
-    struct selection selection;
-    cleanup_json json_t *config = NULL;
     cleanup_close int bundle = -1;
-    cleanup_close int hub = -1;
     const json_t *annotations = state->annotations;
     int result = 0;
 
-    result = voucher_load(state->bundle, &bundle, &config, err);
-    if (result == 0)
-        annotations = json_object_get(config, "annotations");
-    if (result == 0 || result == -ENOENT)
-        result = selection_choose(pin, annotations, &selection, err);
+    if (pin->network == NULL || pin->role == NULL)
+        result = voucher_load(state->bundle, &bundle, config, err);
+    if (*config != NULL)
+        annotations = json_object_get(*config, "annotations");
+    return result == 0 || result == -ENOENT ? selection_choose(pin, annotations, ret, err) : result;
+}
+
+static int run_detach(const struct selection *pin, const struct state *state, struct error *err)
+{
+    struct selection selection;
+    cleanup_json json_t *config = NULL; /* what the selection points into */
+    cleanup_close int hub = -1;
+    int result = choose_again(pin, state, &config, &selection, err);
+
     if (result != 0)
         return result;
     log_context(selection.network, selection.role, NULL);
