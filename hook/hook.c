@@ -92,7 +92,12 @@ static int run_detach(const struct selection *pin, const struct state *state, st
     hub = hub_open(selection.network, err);
     if (hub == -ENOENT)
         return 0; /* the network was taken down first: its links went with it */
-    return hub < 0 ? hub : member_detach(hub, state->id, err);
+    if (hub < 0)
+        return hub;
+    result = member_detach(hub, state->id, err);
+    if (result > 0)
+        member_tidy(hub);
+    return result < 0 ? result : 0;
 }
 
 /* Podman's precreate: the config goes on, edited. The bundle is not known here and has no part in it. */

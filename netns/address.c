@@ -97,7 +97,7 @@ static int settle_predecessor(const struct claim *claim, struct error *err)
 }
 
 /* A namespace that outlived its container, and that another one joins: the first one's link ends in it still,
- * retired in the hub. Returns 1 if it was that, and is deleted. */
+ * retired in the hub. Returns 1 if it was that, and is gone now. */
 static int delete_retired(const struct claim *claim, const struct link *far, struct error *err)
 {
     struct error unimportant;
@@ -105,8 +105,10 @@ static int delete_retired(const struct claim *claim, const struct link *far, str
     int32_t ours = -1;
     int result = link_netnsid(claim->hub, claim->request->netns, &ours, err);
 
-    if (result < 0 || link_find_index(claim->hub, far->peer, &near, &unimportant) < 0)
+    if (result < 0)
         return result;
+    if (link_find_index(claim->hub, far->peer, &near, &unimportant) < 0) /* never, or not any more */
+        return link_find(claim->member, MEMBER_LINK, &near, &unimportant) == -ENODEV;
     if (!link_retired(&near) || near.peer != far->index || ours < 0 || near.peer_netnsid != ours)
         return 0;
     result = link_delete(claim->hub, near.index, err);

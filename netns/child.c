@@ -84,3 +84,24 @@ int child_run(int (*work)(void *data, struct error *err), void *data, struct err
         *err = report.error;
     return report.result;
 }
+
+/* Whoever reads what the caller writes waits for the end of the streams. */
+static void leave_streams(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (null < 0 || dup2(null, fd) < 0)
+            close(fd);
+}
+
+void child_leave(int (*work)(void *data, struct error *err), void *data)
+{
+    struct error unheard;
+
+    if (fork() != 0)
+        return;
+    setsid();
+    leave_streams();
+    _exit(work(data, &unheard) < 0 ? 1 : 0);
+}

@@ -378,11 +378,16 @@ static int delete_group(struct netlink *netlink, uint32_t group, struct error *e
     return result == -ENODEV ? 0 : result;
 }
 
+int link_delete_retired(struct netlink *netlink, struct error *err)
+{
+    return delete_group(netlink, LINK_GROUP_RETIRED, err);
+}
+
 int link_delete_all(struct netlink *netlink, struct error *err)
 {
     int result = delete_group(netlink, LINK_GROUP, err);
 
-    return result < 0 ? result : delete_group(netlink, LINK_GROUP_RETIRED, err);
+    return result < 0 ? result : link_delete_retired(netlink, err);
 }
 
 int link_notice_carrier(struct netlink *netlink, const char *name, struct error *err)

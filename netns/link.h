@@ -103,14 +103,18 @@ int link_netnsid(struct netlink *netlink, int netns, int32_t *ret_netnsid, struc
 int link_delete(struct netlink *netlink, int index, struct error *err);
 
 /* Takes the hub's end of a link out of service for good, in 0.2 ms: nothing passes any more, and its name,
- * its altnames and its group are free for others. It is deleted with the far end's namespace, mostly in a
- * moment. A link that is already gone is not an error. */
+ * its altnames and its group are free for others. It goes with the far end's namespace, which the last
+ * sockets of a container can keep for a minute, or by link_delete_retired. A link that is already gone is not
+ * an error. */
 int link_retire(struct netlink *netlink, const struct link *link, struct error *err);
 
 /* Whether that is what was done to the link, and it is as it was left. */
 bool link_retired(const struct link *link);
 
-/* Deletes all links of LINK_GROUP and LINK_GROUP_RETIRED. None is not an error. */
+/* Deletes all links that have been retired. None is not an error. Takes 17 to 24 ms. */
+int link_delete_retired(struct netlink *netlink, struct error *err);
+
+/* Deletes those, and all of LINK_GROUP. */
 int link_delete_all(struct netlink *netlink, struct error *err);
 
 /* Makes the kernel take notice that the link has a carrier. Of the two ends of a pair the one that was set up

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "netns/address.h"
+#include "netns/child.h"
 #include "netns/guard.h"
 #include "netns/hash.h"
 #include "netns/hub.h"
@@ -277,5 +278,24 @@ int member_detach(int hub, const char *id, struct error *err)
         return result;
     if (result == 1)
         return 0; /* nobody can speak from there, and waiting for its end costs the engine 20 ms */
-    return use == USE_NONE ? member_retire(netlink, &link, err) : refuse_detach(id, &link, use, pid, err);
+    if (use != USE_NONE)
+        return refuse_detach(id, &link, use, pid, err);
+    result = member_retire(netlink, &link, err);
+    return result < 0 ? result : 1;
+}
+
+static int delete_retired(void *data, struct error *err)
+{
+    cleanup_netlink struct netlink *netlink = NULL;
+    cleanup_close int own = namespace_open_own(err);
+    int result = own;
+
+    if (result >= 0)
+        result = netlink_open_in(*(const int *)data, own, NETLINK_ROUTE, &netlink, err);
+    return result < 0 ? result : link_delete_retired(netlink, err);
+}
+
+void member_tidy(int hub)
+{
+    child_leave(delete_retired, &hub);
 }

@@ -34,7 +34,8 @@ struct member_request {
 int member_attach(const struct member_request *request, uint32_t *ret_address, struct error *err);
 
 /* Retires the hub link of the container (link_retire), found by its altname, so that a descriptor that
- * outlives the container cannot speak with its address. None is not an error. Takes CAP_SYS_PTRACE.
+ * outlives the container cannot speak with its address. None is not an error. Takes CAP_SYS_PTRACE. Returns 1
+ * where that has left something for member_tidy, else 0.
  *
  * The link is left alone, and -EBUSY returned, while somebody lives behind it: runtimes run these hooks also
  * for a container that was refused because another one has its id, and a container may share the namespace of
@@ -42,6 +43,10 @@ int member_attach(const struct member_request *request, uint32_t *ret_address, s
  * stray descriptor still holds then, when the id is attached again. -EACCES: it cannot be seen who lives
  * there. */
 int member_detach(int hub, const char *id, struct error *err);
+
+/* Deletes what has been retired in the hub. That takes the kernel 20 ms and nobody depends on it, so it is
+ * done in a process of its own, for which nobody waits. */
+void member_tidy(int hub);
 
 /* The altname of the container's hub link: "c-<id>", or for an id of more than 120 characters its beginning
  * and a 128-bit hash. (Who can choose ids can make two that collide; the second is then refused.) */

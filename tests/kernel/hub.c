@@ -368,7 +368,7 @@ Test(hub, reload_refuses_what_members_would_not_survive)
     shape = USUAL;
     shape.agents = "10.250.7.8/29";
     refuse_reload(&shape, hub, "the-agent");
-    cr_assert(member_detach(hub, "the-agent", &err) == 0, "%s", err.text);
+    cr_assert(member_detach(hub, "the-agent", &err) >= 0, "%s", err.text);
     reload(&shape);
     remove_hub();
 }
@@ -499,7 +499,7 @@ Test(hub, makes_its_state_directory_again)
     attach(hub, netns, "agent", "one");
     cr_expect_eq(world_run(-1, "stat -c %a /run/sallyport | grep -q '^700$'"), 0);
     cr_assert_eq(world_run(-1, "chmod 777 /run/sallyport"), 0);
-    cr_assert(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    cr_assert(member_detach(hub, "one", &err) >= 0, "%s", err.text);
     attach(hub, netns, "agent", "one");
     cr_expect_eq(world_run(-1, "stat -c %a /run/sallyport | grep -q '^700$'"), 0);
     cr_assert_eq(world_run(-1, "chown 1 /run/sallyport"), 0);
@@ -625,7 +625,7 @@ Test(hub, counts_refusals_of_each_member_for_itself)
     cr_expect_eq(world_connect(agent, "10.250.7.4", 22), ECONNREFUSED);
     cr_expect_eq(refused_of(hub, 0x0afa0704), 3);
     cr_expect_eq(refused_of(hub, members[2].address), 2);
-    cr_assert(member_detach(hub, "one", &err) == 0, "%s", err.text);
+    cr_assert(member_detach(hub, "one", &err) >= 0, "%s", err.text);
     attach(hub, next, "dashboard", "three");
     cr_expect_eq(refused_of(hub, 0x0afa0704), 0);
     cr_expect_eq(refused_of(hub, members[2].address), 2);
