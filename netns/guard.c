@@ -111,7 +111,7 @@ int guard_check(struct netlink *nf, const struct guard *guard, struct error *err
     int result = 0;
 
     build_new(batch, guard);
-    result = nft_compare(nf, batch, GUARD_TABLE, err);
+    result = nft_compare(nf, batch, GUARD_TABLE, NULL, err);
     if (result < 0)
         error_prefix(err, "check the guard");
     return result;

@@ -195,7 +195,7 @@ static int look_at_tables(struct netlink *nf, struct findings *findings, struct 
     return netlink_query(nf, batch, look_at_table, findings, err);
 }
 
-/* Our own table. Of a policy that is not in force the flows say nothing of those in the hub. */
+/* Our own table. Of a policy that is not in force the rules and flows say nothing of those in the hub. */
 static int look_at_own_table(struct netlink *nf, const char *network, const struct policy *policy,
                              struct findings *findings, struct error *err)
 {

@@ -14,8 +14,8 @@
 
 /* Adds a finding for every table, link, address, route and routing rule of the hub at `netns` that is not
  * ours, and one if our own table is not as we made it. `policy` is the file's, whether the hub runs it or
- * not; NULL: then the flows are not looked at, and the route of absent members is taken for ours whatever it
- * says. */
+ * not; NULL: then the rules that say it are not looked at, and the route of absent members is taken for ours
+ * whatever it says. */
 int hub_foreign(int netns, const char *network, const struct policy *policy, struct findings *findings,
                 struct error *err);
 

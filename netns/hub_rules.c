@@ -17,12 +17,15 @@
 #define REFUSED "refused"       /* counter: of all packets */
 #define REFUSED_OF "refused-of" /* set: of each member's */
 #define LOGGED_OF "logged-of"   /* set: the limit of each member's */
+#define TO_PROXY "to-proxy"     /* chains: what is asked of the proxy, and what it answers */
+#define FROM_PROXY "from-proxy"
 #define cleanup_present __attribute__((cleanup(present_free_at)))
 
 enum {
     TRIES = 16,             /* of a transaction, when somebody else changes rules at the same time */
     LOGGED_PER_SECOND = 50, /* of one member: who floods hides his own lines, and nobody else's */
     LOGGED_IN_ALL = 500,    /* of all together: what they can have the host write, however many they are */
+    COMPARED = 6,           /* flows to the proxy: of eight, the last takes as long as to be looked up */
 };
 
 _Static_assert(NFLOG_GROUPS == 4, "add_base_rules logs to four groups");
@@ -32,8 +35,32 @@ static void policy_name(const struct policy *policy, char name[NFT_NAME_SIZE])
     snprintf(name, NFT_NAME_SIZE, POLICY_PREFIX "%s", policy->digest);
 }
 
-static void add_policy_rules(const struct nft_table *table, const char *chain, const char *set)
+/* The short way of those packets that are most: to the proxy and back. The proxy's own address is compared by
+ * the rules that lead here. */
+static void add_short_way(const struct nft_table *table, const struct policy *policy, const char *chain)
 {
+    const struct policy_range proxy = {policy->proxy_address, policy->proxy_address};
+    cleanup_flows struct flows flows = {.list = NULL};
+
+    flows_to_proxy(policy, &flows);
+    if (flows.count > COMPARED)
+        return;
+    for (size_t i = 0; i < flows.count; i++) {
+        const struct nft_flow *flow = &flows.list[i];
+
+        nft_rule(table, TO_PROXY, nft_ipv4(), nft_saddr(flow->from), nft_tcp(), nft_dport(flow->port),
+                 nft_accept());
+        nft_rule(table, FROM_PROXY, nft_ipv4(), nft_daddr(flow->from), nft_tcp(), nft_sport(flow->port),
+                 nft_answering(), nft_accept());
+    }
+    nft_rule(table, chain, nft_ipv4(), nft_daddr(proxy), nft_jump(TO_PROXY));
+    nft_rule(table, chain, nft_ipv4(), nft_saddr(proxy), nft_jump(FROM_PROXY));
+}
+
+static void add_policy_rules(const struct nft_table *table, const struct policy *policy, const char *chain,
+                             const char *set)
+{
+    add_short_way(table, policy, chain);
     nft_rule(table, chain, nft_flow(set), nft_accept());
     nft_rule(table, chain, nft_flow_reply(set), nft_answering(), nft_accept());
 }
@@ -67,13 +94,17 @@ static void add_base_rules(const struct nft_table *table, const char *name)
     nft_rule(table, "output", nft_ipv4(), nft_tcp(), nft_tcp_reset(), nft_accept());
 }
 
-/* All of them, in the order in which the kernel lists them. */
-static void add_rules(const struct nft_table *table, const char *chain, const char *set)
+/* All of them, in each chain in the order in which the kernel lists them. `policy` NULL: without its own. */
+static void add_rules(const struct nft_table *table, const struct policy *policy, const char *chain,
+                      const char *set)
 {
     add_base_chains(table);
+    nft_chain_add(table, TO_PROXY);
+    nft_chain_add(table, FROM_PROXY);
     nft_chain_add(table, chain);
     add_base_rules(table, chain);
-    add_policy_rules(table, chain, set);
+    if (policy != NULL)
+        add_policy_rules(table, policy, chain, set);
 }
 
 /* Deletes the chains and sets of earlier policies, the same policy included. Their rules are gone already. */
@@ -139,7 +170,7 @@ static int switch_rules(struct netlink *nf, const struct policy *policy, const s
     nft_table_flush(&table);
     delete_old(&table, &present->chains, &present->sets);
     nft_counter_add(&table, REFUSED);
-    add_rules(&table, chain, set);
+    add_rules(&table, policy, chain, set);
     return nft_commit(nf, batch, err);
 }
 
@@ -176,13 +207,20 @@ static int install_once(struct netlink *nf, const struct policy *policy, struct 
     return result;
 }
 
-/* The transaction that would make what the hub has now, but for the flows: with the names that it has.
- * Several of a kind, or none, are none of ours. */
-static void build_expected(struct netlink_batch *batch, const struct present *present)
+/* The chain of the policy. Several, or none, are none of ours. */
+static const char *present_chain(const struct present *present)
+{
+    return present->chains.count == 1 ? present->chains.names[0] : POLICY_PREFIX;
+}
+
+/* The transaction that would make what the hub has now, but for the set's elements: with the names that it
+ * has. `policy` NULL: and but for the rules that say it. */
+static void build_expected(struct netlink_batch *batch, const struct policy *policy,
+                           const struct present *present)
 {
     struct nft_table table = {.batch = batch, .name = HUB_TABLE};
 
-    add_rules(&table, present->chains.count == 1 ? present->chains.names[0] : POLICY_PREFIX,
+    add_rules(&table, policy, present_chain(present),
               present->sets.count > 0 ? present->sets.names[0] : FLOWS_PREFIX);
 }
 
@@ -198,7 +236,7 @@ static int close_altered(struct netlink *nf, struct error *err)
 
     if (result < 0)
         return result;
-    build_expected(expected, &present);
+    build_expected(expected, NULL, &present);
     result = nft_compare_chains(nf, expected, HUB_TABLE, err);
     if (result == -EINTR)
         return -ERESTART;
@@ -255,10 +293,11 @@ static int compare_present(struct netlink *nf, const struct policy *policy, cons
                            struct error *err)
 {
     cleanup_batch struct netlink_batch *expected = netlink_batch_new();
+    const char *const of_policy[] = {present_chain(present), TO_PROXY, FROM_PROXY, NULL};
     int result = 0;
 
-    build_expected(expected, present);
-    result = nft_compare(nf, expected, HUB_TABLE, err);
+    build_expected(expected, policy, present);
+    result = nft_compare(nf, expected, HUB_TABLE, policy == NULL ? of_policy : NULL, err);
     if (result == 0 && present->sets.count == 0) {
         error_set(err, 0, "table " HUB_TABLE ": the set of flows is missing");
         return -EBADMSG;

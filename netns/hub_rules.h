@@ -9,6 +9,11 @@
  * go to the same set, so the reverse direction cannot be wider than the forward one. There is no connection
  * tracking to fill up or to fool, and a flow that is taken out of the policy is cut at once.
  *
+ * The flows to the proxy, if they are few, are rules as well (to-proxy, from-proxy), which come before the
+ * set and accept nothing that it does not. They take half of the time: a look-up in a set of ranges saves the
+ * registers of the vector unit, and an answer needs two look-ups. A request to the proxy and its answer, 11 %
+ * slower through the hub's rules than without any, are 6 % slower with them.
+ *
  *     forward  whole packets go through the policy's chain; what it does not accept is counted as refused;
  *              TCP over IPv4 is answered with a reset, which carries the address that was asked for and so
  *              passes the sender's reverse path check; all else (UDP, ICMP, fragments, IPv6) is dropped.
@@ -50,7 +55,8 @@ int hub_rules_install(struct netlink *nf, const struct policy *policy, struct er
 int hub_rules_check(struct netlink *nf, const struct policy *policy, struct error *err);
 
 /* Checks that the hub's table is as hub_rules_install makes it: awake, its chains, every rule, and the flows
- * of `policy`, which the hub runs; NULL where that is not known: then the flows are not looked at.
+ * of `policy`, which the hub runs; NULL where that is not known: then neither the flows nor the rules that
+ * say the policy are looked at.
  *
  * Returns -ENOENT if the table is gone, -EBADMSG if it was changed: the error says what. */
 int hub_rules_compare(struct netlink *nf, const struct policy *policy, struct error *err);

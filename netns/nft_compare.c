@@ -20,7 +20,8 @@ struct comparison {
     unsigned type;    /* NFT_MSG_NEW* of requests and answers */
     int table_name;   /* the attributes that name table and chain */
     int chain_name;
-    bool *met; /* of each request in the batch: it has been compared */
+    const char *const *unknown; /* chains that are passed over; NULL: none */
+    bool *met;                  /* of each request in the batch: it has been compared */
     char difference[128];
 };
 
@@ -138,13 +139,22 @@ static int differ(struct comparison *comparison, const char *chain, const char *
     return -EBADMSG;
 }
 
+static bool is_unknown(const struct comparison *comparison, const char *chain)
+{
+    for (const char *const *name = comparison->unknown; name != NULL && *name != NULL; name++)
+        if (strcmp(*name, chain) == 0)
+            return true;
+    return false;
+}
+
 static int compare_one(const struct nlmsghdr *theirs, void *data)
 {
     struct comparison *comparison = data;
     const char *chain = text_of(theirs, comparison->chain_name);
     const struct nlmsghdr *ours = NULL;
 
-    if (!is_type(theirs, comparison->type) || !is_of_table(theirs, comparison->table_name, comparison->table))
+    if (!is_type(theirs, comparison->type) ||
+        !is_of_table(theirs, comparison->table_name, comparison->table) || is_unknown(comparison, chain))
         return 0;
     ours = next_request(comparison, chain);
     if (ours == NULL)
@@ -225,7 +235,8 @@ int nft_compare_chains(struct netlink *nf, const struct netlink_batch *batch, co
     return result < 0 ? result : compare_all(nf, &chains, err);
 }
 
-int nft_compare(struct netlink *nf, const struct netlink_batch *batch, const char *table, struct error *err)
+int nft_compare(struct netlink *nf, const struct netlink_batch *batch, const char *table,
+                const char *const unknown[], struct error *err)
 {
     struct comparison rules = {.batch = batch,
                                .table = table,
@@ -233,7 +244,8 @@ int nft_compare(struct netlink *nf, const struct netlink_batch *batch, const cha
                                .get = NFT_MSG_GETRULE,
                                .type = NFT_MSG_NEWRULE,
                                .table_name = NFTA_RULE_TABLE,
-                               .chain_name = NFTA_RULE_CHAIN};
+                               .chain_name = NFTA_RULE_CHAIN,
+                               .unknown = unknown};
     int result = nft_compare_chains(nf, batch, table, err);
 
     return result < 0 ? result : compare_all(nf, &rules, err);

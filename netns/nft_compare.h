@@ -11,9 +11,12 @@
 
 /* Checks that the inet table is as the unsent transaction `batch` would make it: awake, the same chains with
  * hook, priority and policy, and in each the same rules in the same order. The batch makes one table.
+ * `unknown`: names of chains, ended by NULL, that the batch has no rules for because nobody knows them: they
+ * are not looked at.
  *
  * Returns 0, -ENOENT if the table is gone, -EBADMSG if anything in it differs: the error says what. */
-int nft_compare(struct netlink *nf, const struct netlink_batch *batch, const char *table, struct error *err);
+int nft_compare(struct netlink *nf, const struct netlink_batch *batch, const char *table,
+                const char *const unknown[], struct error *err);
 
 /* The same without the rules: what a transaction that replaces them would not mend. */
 int nft_compare_chains(struct netlink *nf, const struct netlink_batch *batch, const char *table,

@@ -100,7 +100,7 @@ static int compare_once(struct netlink *nf, const struct policy *policy, bool in
     struct nft_table table = {.batch = batch, .name = names.table};
 
     add_chains(&table, policy, names.link);
-    return in_force ? nft_compare(nf, batch, names.table, err)
+    return in_force ? nft_compare(nf, batch, names.table, NULL, err)
                     : nft_compare_chains(nf, batch, names.table, err);
 }
 

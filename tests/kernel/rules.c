@@ -170,15 +170,20 @@ static const struct connection forbidden[] = {
     {HOST, PROXY_ADDRESS, AGENT, AGENT_ADDRESS, 3128},
 };
 
-Test(rules, hub_allows_what_the_policy_says)
+static void expect_allowed(void)
 {
-    install_hub();
     for (size_t i = 0; i < array_size(allowed); i++) {
         held int listener = topology_listen(allowed[i].to, allowed[i].address, allowed[i].port);
 
         expect_open(allowed[i].from, allowed[i].source, 0, allowed[i].address, allowed[i].port);
         cr_assert(topology_readable(listener));
     }
+}
+
+Test(rules, hub_allows_what_the_policy_says)
+{
+    install_hub();
+    expect_allowed();
 }
 
 Test(rules, hub_refuses_the_rest_at_once)
@@ -205,6 +210,44 @@ Test(rules, hub_refuses_the_rest_at_once)
         expect_open(one->from, one->source, 0, one->address, one->port);
     }
     netlink_close(nf);
+}
+
+/* Of what is allowed the way to the proxy is open, and nothing else. */
+static void expect_way_to_proxy_only(void)
+{
+    for (size_t i = 0; i < array_size(allowed); i++) {
+        const struct connection *one = &allowed[i];
+        held int listener = topology_listen(one->to, one->address, one->port);
+
+        if (strcmp(one->address, PROXY_ADDRESS) == 0)
+            expect_open(one->from, one->source, 0, one->address, one->port);
+        else
+            expect_refused(one->from, one->source, 0, one->address, one->port);
+    }
+    for (size_t i = 0; i < array_size(forbidden); i++) {
+        const struct connection *one = &forbidden[i];
+        held int listener = topology_listen(one->to, one->address, one->port);
+
+        expect_refused(one->from, one->source, 0, one->address, one->port);
+    }
+}
+
+/* Each alone: the set needs no short way to the proxy, and that one is no wider. */
+Test(rules, hub_short_way_says_what_the_set_says)
+{
+    char command[512];
+
+    install_hub();
+    topology_nft(HUB, "flush chain inet sallyport to-proxy; flush chain inet sallyport from-proxy");
+    expect_allowed();
+    install_hub();
+    snprintf(command, sizeof(command),
+             "flush chain inet sallyport policy-%1$s; "
+             "add rule inet sallyport policy-%1$s ip daddr " PROXY_ADDRESS " jump to-proxy; "
+             "add rule inet sallyport policy-%1$s ip saddr " PROXY_ADDRESS " jump from-proxy",
+             policy.digest);
+    topology_nft(HUB, command);
+    expect_way_to_proxy_only();
 }
 
 /* The lines of each of two members that a reader gets. */
@@ -336,6 +379,61 @@ Test(rules, hub_mirror_is_for_answers_only)
     topology_nft(HUB, command);
     expect_scan_passes(&back[0], 8642);
     expect_scan_passes(&back[1], 3128);
+}
+
+/* A segment as an answer has it. Nobody waits for it: the hub resets it, or who gets it does, after it was
+ * given to him. */
+static bool answer_arrives(const struct connection *back, uint16_t source_port)
+{
+    cleanup_close int resets = topology_segments(back->from);
+    cleanup_close int segments = topology_segments(back->to);
+    uint16_t port = 0;
+    uint8_t flags = 0;
+    bool reset = false;
+    bool arrived = false;
+
+    cr_assert_eq(
+        topology_send_flags(back->from, back->source, source_port, back->address, back->port, TH_ACK), 0);
+    reset = topology_next_segment(resets, back->port, PATIENCE, &port, &flags);
+    arrived = topology_next_segment(segments, source_port, 0, &port, &flags);
+    cr_assert(reset || arrived);
+    return arrived;
+}
+
+/* The mirror of a flow is as exact as the flow: what is one end, one port or one direction away is refused.
+ */
+Test(rules, hub_mirror_is_exact)
+{
+    static const struct {
+        struct connection back;
+        uint16_t source_port;
+        bool answer;
+    } segments[] = {
+        {{HOST, PROXY_ADDRESS, AGENT, AGENT_ADDRESS, FLAGS_PORT}, 3128, true},
+        {{HOST, PROXY_ADDRESS, GATEWAY, GATEWAY_ADDRESS, FLAGS_PORT}, 3128, true},
+        {{GATEWAY, GATEWAY_ADDRESS, AGENT, AGENT_ADDRESS, FLAGS_PORT}, 8642, true},
+        {{GATEWAY, GATEWAY_ADDRESS, DASHBOARD, DASHBOARD_ADDRESS, FLAGS_PORT}, 8642, true},
+        {{GATEWAY, GATEWAY_ADDRESS, HOST, HOST_ADDRESS, FLAGS_PORT}, 9119, true},
+        {{HOST, PROXY_ADDRESS, AGENT, AGENT_ADDRESS, FLAGS_PORT}, 22, false},
+        {{HOST, PROXY_ADDRESS, DASHBOARD, DASHBOARD_ADDRESS, FLAGS_PORT}, 3128, false},
+        {{HOST, HOST_ADDRESS, AGENT, AGENT_ADDRESS, FLAGS_PORT}, 3128, false},
+        {{OTHER, OTHER_ADDRESS, AGENT, AGENT_ADDRESS, FLAGS_PORT}, 3128, false},
+        {{AGENT, AGENT_ADDRESS, HOST, PROXY_ADDRESS, FLAGS_PORT}, 3128, false},
+        {{GATEWAY, GATEWAY_ADDRESS, AGENT, AGENT_ADDRESS, FLAGS_PORT}, 9119, false},
+        {{GATEWAY, GATEWAY_ADDRESS, HOST, PROXY_ADDRESS, FLAGS_PORT}, 9119, false},
+        {{DASHBOARD, DASHBOARD_ADDRESS, AGENT, AGENT_ADDRESS, FLAGS_PORT}, 8642, false},
+        {{AGENT, AGENT_ADDRESS, GATEWAY, GATEWAY_ADDRESS, FLAGS_PORT}, 8642, false},
+    };
+
+    install_hub();
+    for (size_t i = 0; i < array_size(segments); i++)
+        cr_expect_eq(answer_arrives(&segments[i].back, segments[i].source_port), segments[i].answer,
+                     "%s:%u to %s", segments[i].back.source, segments[i].source_port,
+                     segments[i].back.address);
+    topology_nft(HUB, "flush ruleset");
+    for (size_t i = 0; i < array_size(segments); i++)
+        cr_expect(answer_arrives(&segments[i].back, segments[i].source_port), "%s:%u to %s",
+                  segments[i].back.source, segments[i].source_port, segments[i].back.address);
 }
 
 Test(rules, hub_drops_udp_and_icmp)
