@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "hook/config.h"
+#include "hook/edit.h"
 #include "hook/mounts.h"
 #include "hook/network.h"
 #include "hook/privileges.h"
@@ -51,7 +52,7 @@ static int refuse_joined_network(struct error *err)
 
 static int inject_filter(const struct attach_request *request, const struct target *target, struct error *err)
 {
-    struct seccomp_options options = {.nested = request->role->nested, .i386 = request->role->i386};
+    const struct seccomp_options options = edit_seccomp_options(request->role);
 
     if (voucher_implies(request->config, &options))
         return 0;

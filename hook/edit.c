@@ -10,7 +10,6 @@
 #include "hook/filesystems.h"
 #include "hook/names.h"
 #include "hook/voucher.h"
-#include "seccomp/seccomp.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -171,7 +170,7 @@ static int append_hook(json_t *hooks, const char *stage, json_t *hook, struct er
     return 0;
 }
 
-static struct seccomp_options options_of(const struct policy_role *role)
+struct seccomp_options edit_seccomp_options(const struct policy_role *role)
 {
     return (struct seccomp_options){.nested = role->nested, .i386 = role->i386};
 }
@@ -181,7 +180,7 @@ static int edit_hooks(json_t *config, const struct edit_request *request, struct
 {
     json_t *hooks = document_object(config, "hooks");
     const json_t *profile = json_object_get(json_object_get(config, "linux"), "seccomp");
-    const struct seccomp_options options = options_of(request->role);
+    const struct seccomp_options options = edit_seccomp_options(request->role);
     char voucher[VOUCHER_SIZE];
     int result = voucher_make(profile, &options, voucher, err);
 
@@ -197,7 +196,7 @@ static int edit_hooks(json_t *config, const struct edit_request *request, struct
 
 static int edit_seccomp(json_t *config, const struct policy_role *role, struct error *err)
 {
-    const struct seccomp_options options = options_of(role);
+    const struct seccomp_options options = edit_seccomp_options(role);
     json_t *os = json_object_get(config, "linux");
     const json_t *profile = json_object_get(os, "seccomp");
     json_t *composed = NULL;

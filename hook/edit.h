@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "hook/selection.h"
 #include "policy/policy.h"
+#include "seccomp/seccomp.h"
 
 #include <jansson.h>
 
@@ -39,6 +40,9 @@ const json_t *edit_own_hook(const json_t *config);
  * which has it in its environment. Podman starts a container with less environment than it
  * creates it with. For root nothing is done. */
 void edit_adopt_environment(const json_t *config);
+
+/* How the containers of a role are filtered, whether their config is edited or the filter injected. */
+struct seccomp_options edit_seccomp_options(const struct policy_role *role);
 
 /* Edits the config in place, and writes the hosts and resolv.conf files. */
 int edit_config(json_t *config, const struct edit_request *request, struct error *err);

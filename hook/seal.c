@@ -2,6 +2,7 @@
 #include "hook/seal.h"
 
 #include "base/cleanup.h"
+#include "hook/edit.h"
 #include "hook/privileges.h"
 #include "hook/resolver.h"
 #include "hook/status.h"
@@ -11,7 +12,6 @@
 #include "netns/hub.h"
 #include "netns/member.h"
 #include "netns/namespace.h"
-#include "seccomp/seccomp.h"
 
 #include <errno.h>
 
@@ -32,7 +32,7 @@ static int open_hub(const struct attach_request *request, struct target *target,
 
 static int check_filter(const struct attach_request *request, const struct status *status, struct error *err)
 {
-    struct seccomp_options options = {.nested = request->role->nested, .i386 = request->role->i386};
+    const struct seccomp_options options = edit_seccomp_options(request->role);
 
     if (!voucher_implies(request->config, &options))
         return refuse_unattached("its config has lost the seccomp profile", err);

@@ -199,7 +199,8 @@ static int load_without(const char *text, size_t length, json_t **ret, struct er
     unsigned options = OPTIONS;
     int result = 0;
 
-    if (!voucher_find_profile(text, length, &start, &size))
+    if (memmem(text, length, VOUCHER_VARIABLE, strlen(VOUCHER_VARIABLE)) == NULL ||
+        !voucher_find_profile(text, length, &start, &size))
         return 0;
     rest_length = length - size + strlen("null");
     rest = malloc(rest_length);

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "hook/document.h"
+#include "hook/edit.h"
 #include "hook/mounts.h"
 #include "hook/network.h"
 #include "hook/privileges.h"
@@ -65,7 +66,7 @@ static void attach(const struct state *state, const json_t *config, int bundle, 
                    const struct policy_role *role)
 {
     struct member_request member = {.policy = policy, .role = role, .id = state->id};
-    struct seccomp_options options = {.nested = role->nested, .i386 = role->i386};
+    const struct seccomp_options options = edit_seccomp_options(role);
     struct member_links links;
     uint32_t address = 0;
     int pidfd = -1;
