@@ -11,6 +11,19 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+int file_path(int fd, const char *name, char *ret_path, struct error *err)
+{
+    char link[64];
+    ssize_t length = 0;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    length = readlink(link, ret_path, PATH_MAX - 1);
+    if (length < 0 || length == PATH_MAX - 1)
+        return error_set(err, length < 0 ? errno : ENAMETOOLONG, "%s", name);
+    ret_path[length] = '\0';
+    return 0;
+}
+
 int file_read_fd(int fd, const char *name, size_t limit, char **ret_text, size_t *ret_length,
                  struct error *err)
 {

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* The path of what the descriptor is, PATH_MAX bytes at most. `name` stands in messages. */
+int file_path(int fd, const char *name, char *ret_path, struct error *err);
+
 /* Reads `fd` to its end. `name` stands in messages. More than `limit` bytes is an error (EFBIG).
  *
  * *ret_text is a NUL-terminated string for the caller to free; it may hold NUL bytes, *ret_length tells. */

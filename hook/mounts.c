@@ -2,6 +2,7 @@
 #include "hook/mounts.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "hook/filesystems.h"
 #include "hook/mountinfo.h"
 #include "hook/process.h"
@@ -239,7 +240,7 @@ static int find_top(struct mounts *self)
     fd = openat(self->surfaces.bundle, path, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return error_set(self->err, errno, "the root file system");
-    return surfaces_path(fd, self->top, "the root file system", self->err);
+    return file_path(fd, "the root file system", self->top, self->err);
 }
 
 /* Opens the directory of the process in /proc: while it lives, the number is its own. */
@@ -271,7 +272,7 @@ int mounts_check(pid_t pid, int pidfd, const json_t *config, int bundle, const s
     int result = process < 0 ? process : find_top(&self);
 
     if (result == 0)
-        result = sockets_recall(role, &self.surfaces.sockets, err);
+        result = sockets_recall(role, bundle, &self.surfaces.sockets, err);
     if (result < 0)
         return result;
     root = openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -14,9 +14,7 @@
 #include <sys/stat.h>
 
 #define HOSTS "/etc/hosts"
-#define HOSTS_FILE "sallyport-hosts"
 #define RESOLV "/etc/resolv.conf"
-#define RESOLV_FILE "sallyport-resolv.conf"
 #define HOSTNAME "/etc/hostname"
 
 /* The next component of a path that counts (neither empty nor "."), its length in *ret_length; NULL at the
@@ -159,12 +157,13 @@ static int write_files(int directory, const json_t *config, const struct policy 
     int result = 0;
 
     if (out == NULL)
-        return error_set(err, errno, "write %s", HOSTS_FILE);
+        return error_set(err, errno, "write %s", NAMES_HOSTS_FILE);
     print_hosts(out, config, policy, role);
     if (fclose(out) != 0)
-        return error_set(err, errno, "write %s", HOSTS_FILE);
-    result = file_replace_at(directory, HOSTS_FILE, text, length, 0644, err);
-    return result < 0 ? result : file_replace_at(directory, RESOLV_FILE, resolv, strlen(resolv), 0644, err);
+        return error_set(err, errno, "write %s", NAMES_HOSTS_FILE);
+    result = file_replace_at(directory, NAMES_HOSTS_FILE, text, length, 0644, err);
+    return result < 0 ? result
+                      : file_replace_at(directory, NAMES_RESOLV_FILE, resolv, strlen(resolv), 0644, err);
 }
 
 /* Whether only root can change what stands at the canonical path: every directory on the way is root's, and
@@ -245,10 +244,10 @@ static int mount_from(json_t *config, json_t *mounts, int directory, const char 
     char resolv[PATH_MAX];
     int result = 0;
 
-    if (strlen(path) + sizeof("/" RESOLV_FILE) > PATH_MAX)
+    if (strlen(path) + sizeof("/" NAMES_RESOLV_FILE) > PATH_MAX)
         return error_set(err, ENAMETOOLONG, "%s", path);
-    snprintf(hosts, sizeof(hosts), "%s/" HOSTS_FILE, path);
-    snprintf(resolv, sizeof(resolv), "%s/" RESOLV_FILE, path);
+    snprintf(hosts, sizeof(hosts), "%s/" NAMES_HOSTS_FILE, path);
+    snprintf(resolv, sizeof(resolv), "%s/" NAMES_RESOLV_FILE, path);
     result = write_files(directory, config, policy, role, err);
     if (result == 0)
         result = replace_mount(mounts, HOSTS, hosts, err);

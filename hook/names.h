@@ -11,6 +11,9 @@
 
 #include <jansson.h>
 
+#define NAMES_HOSTS_FILE "sallyport-hosts"
+#define NAMES_RESOLV_FILE "sallyport-resolv.conf"
+
 /* The hostname of the config as it may stand in a list or a hosts file (it comes from whoever starts the
  * container), or NULL. Borrowed. */
 const char *names_hostname(const json_t *config);

@@ -2,6 +2,7 @@
 #include "hook/sockets.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/rootless.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ static const char *const KNOWN[] = {
 /* No pattern: those that there are, are bound (collect_bound); it is for /tmp as a whole. */
 #define SSH_AGENT "/tmp/ssh-*/agent.*"
 
-/* Directories, each as a whole: who can write there decides over containers, or over who they are. */
+/* Directories, each with what is in it: who can write there decides over containers, or over who they are. */
 static const char *const STATE[] = {
     POLICY_DIRECTORY, /* NOLINT(bugprone-suspicious-missing-comma): each of these two is one path */
     SALLYPORT_CONFIGURATION "/runtimes",
@@ -59,6 +60,7 @@ struct directory {
     ino_t inode;
     char *path;   /* as it was looked up */
     char *socket; /* the first that is reached from here */
+    bool state;   /* of an engine, a runtime or Sallyport */
 };
 
 struct sockets {
@@ -66,6 +68,7 @@ struct sockets {
     struct stat *tolerated; /* as many as the role lists; zeros for what is not there */
     struct directory *directories;
     size_t count;
+    size_t known;       /* how many of them are there whatever is bound at the moment: the first */
     size_t *slots;      /* a hash table over `path`: index + 1 into `directories`, or 0 */
     size_t slots_count; /* a power of two, more than `count` */
 };
@@ -209,67 +212,106 @@ static bool path_tolerated(const struct sockets *sockets, const char *path)
     return sockets->role->sockets_count > 0 && stat(path, &st) == 0 && sockets_tolerated(sockets, &st);
 }
 
-/* `directory`: the path itself may be one, else nothing is below it. */
-static int collect_path(struct sockets *sockets, const char *path, bool directory, struct error *err)
+/* What a path is the name of: a socket, which nothing is below, or what may be a directory. */
+enum kind { SOCKET, SOCKET_OR_DIRECTORY, STATE_DIRECTORY };
+
+static int collect_path(struct sockets *sockets, const char *path, enum kind kind, struct error *err)
 {
     cleanup_free char *copy = NULL;
+    int result = 0;
 
     if (path_tolerated(sockets, path))
         return 0;
     copy = strdup(path);
     if (copy == NULL)
         return error_set(err, ENOMEM, "look for sockets");
-    return directory || cut(copy) ? add_with_parents(sockets, copy, path, err) : 0;
+    if (kind != SOCKET || cut(copy))
+        result = add_with_parents(sockets, copy, path, err);
+    if (result == 0 && kind == STATE_DIRECTORY)
+        sockets->directories[*find_slot(sockets, path) - 1].state = true;
+    return result;
 }
 
-/* `directory`: what the pattern names is one, also where it is no pattern. */
-static int collect_pattern(struct sockets *sockets, const char *pattern, bool directory, struct error *err)
+static int collect_pattern(struct sockets *sockets, const char *pattern, enum kind kind, struct error *err)
 {
     glob_t found = {0};
     int result = 0;
 
     if (strpbrk(pattern, "*?[") == NULL)
-        return collect_path(sockets, pattern, directory, err);
+        return collect_path(sockets, pattern, kind, err);
     if (glob(pattern, GLOB_NOSORT | GLOB_NOCHECK, NULL, &found) != 0)
         return error_set(err, ENOMEM, "look for sockets");
     for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-        result = collect_path(sockets, found.gl_pathv[i], true, err);
+        result = collect_path(sockets, found.gl_pathv[i], kind == SOCKET ? SOCKET_OR_DIRECTORY : kind, err);
     globfree(&found);
     return result;
 }
 
-/* What decides over the containers of a user without root, and is his. By its true name as well: a home is
- * often put together by symbolic links. */
-static int collect_own_state(struct sockets *sockets, struct error *err)
+/* The path below `home`. By its true name as well: a home is often put together by symbolic links. */
+static int collect_below(struct sockets *sockets, const char *home, const char *below, struct error *err)
 {
-    static const char *const BELOW[] = {"sallyport/networks.d", "containers/containers.conf.d",
-                                        "containers/oci/hooks.d"};
-    const char *home = rootless() ? rootless_config_home() : NULL;
+    char path[PATH_MAX];
+    char real[PATH_MAX];
     int result = 0;
 
-    for (size_t i = 0; i < array_size(BELOW) && result == 0 && home != NULL; i++) {
-        char path[PATH_MAX];
-        char real[PATH_MAX];
-
-        if (snprintf(path, sizeof(path), "%s/%s", home, BELOW[i]) >= (int)sizeof(path))
-            return error_set(err, ENAMETOOLONG, "%s", home);
-        result = collect_path(sockets, path, true, err);
-        if (result == 0 && realpath(path, real) != NULL)
-            result = collect_path(sockets, real, true, err);
-    }
+    if (snprintf(path, sizeof(path), "%s/%s", home, below) >= (int)sizeof(path))
+        return error_set(err, ENAMETOOLONG, "%s", home);
+    result = collect_path(sockets, path, STATE_DIRECTORY, err);
+    if (result == 0 && realpath(path, real) != NULL)
+        result = collect_path(sockets, real, STATE_DIRECTORY, err);
     return result;
 }
 
-static int collect_known(struct sockets *sockets, struct error *err)
+/* What decides over the containers of a user without root, and is his. */
+static int collect_own_state(struct sockets *sockets, struct error *err)
 {
-    int result = collect_own_state(sockets, err);
+    static const char *const CONFIGURATION[] = {"sallyport/networks.d", "containers/containers.conf.d",
+                                                "containers/oci/hooks.d"};
+    static const char *const RUNNING[] = {"containers", "libpod", "crun", "runc", "sallyport"};
+    const char *home = rootless_config_home();
+    char directory[64];
+    int result = 0;
+
+    snprintf(directory, sizeof(directory), "/%s", rootless_runtime_directory());
+    for (size_t i = 0; i < array_size(CONFIGURATION) && result == 0 && home != NULL; i++)
+        result = collect_below(sockets, home, CONFIGURATION[i], err);
+    for (size_t i = 0; i < array_size(RUNNING) && result == 0; i++)
+        result = collect_below(sockets, directory, RUNNING[i], err);
+    return result;
+}
+
+/* The storage of the Podman (or CRI-O) whose container this is, wherever its configuration or a user's home
+ * has it: the bundle is STORAGE/overlay-containers/ID/userdata, with the name of another driver in some. */
+static int collect_storage(struct sockets *sockets, int bundle, struct error *err)
+{
+    char path[PATH_MAX];
+    const char *name = NULL;
+    int result = file_path(bundle, "the bundle", path, err);
+
+    if (result < 0)
+        return result;
+    name = strrchr(path, '/');
+    if (name == NULL || strcmp(name, "/userdata") != 0 || !cut(path) || !cut(path))
+        return 0;
+    name = strrchr(path, '-');
+    if (name == NULL || strcmp(name, "-containers") != 0 || !cut(path))
+        return 0;
+    return collect_path(sockets, path, STATE_DIRECTORY, err);
+}
+
+static int collect_known(struct sockets *sockets, int bundle, struct error *err)
+{
+    int result = rootless() ? collect_own_state(sockets, err) : 0;
 
     for (size_t i = 0; i < array_size(KNOWN) && result == 0; i++)
-        result = collect_pattern(sockets, KNOWN[i], false, err);
+        result = collect_pattern(sockets, KNOWN[i], SOCKET, err);
     if (result == 0)
-        result = collect_path(sockets, SSH_AGENT, false, err);
+        result = collect_path(sockets, SSH_AGENT, SOCKET, err);
     for (size_t i = 0; i < array_size(STATE) && result == 0; i++)
-        result = collect_pattern(sockets, STATE[i], true, err);
+        result = collect_pattern(sockets, STATE[i], STATE_DIRECTORY, err);
+    if (result == 0)
+        result = collect_storage(sockets, bundle, err);
+    sockets->known = sockets->count;
     return result;
 }
 
@@ -338,7 +380,7 @@ static int collect_tolerated(struct sockets *sockets, struct error *err)
     return 0;
 }
 
-int sockets_collect(const struct policy_role *role, const struct sockets **ret, struct error *err)
+int sockets_collect(const struct policy_role *role, int bundle, const struct sockets **ret, struct error *err)
 {
     int result = 0;
 
@@ -346,7 +388,7 @@ int sockets_collect(const struct policy_role *role, const struct sockets **ret, 
     collected.role = role;
     result = collect_tolerated(&collected, err);
     if (result == 0)
-        result = collect_known(&collected, err);
+        result = collect_known(&collected, bundle, err);
     if (result == 0)
         result = collect_bound(&collected, err);
     if (result < 0)
@@ -356,21 +398,19 @@ int sockets_collect(const struct policy_role *role, const struct sockets **ret, 
     return result;
 }
 
-int sockets_recall(const struct policy_role *role, const struct sockets **ret, struct error *err)
+int sockets_recall(const struct policy_role *role, int bundle, const struct sockets **ret, struct error *err)
 {
     if (collected.role != role)
-        return sockets_collect(role, ret, err);
+        return sockets_collect(role, bundle, ret, err);
     *ret = &collected;
     return 0;
 }
 
-/* Such a directory was collected as its own end (collect_path). */
 const char *sockets_state(const struct sockets *sockets, const struct stat *directory)
 {
-    for (size_t i = 0; i < sockets->count; i++)
-        if (sockets->directories[i].device == directory->st_dev &&
-            sockets->directories[i].inode == directory->st_ino &&
-            strcmp(sockets->directories[i].path, sockets->directories[i].socket) == 0)
+    for (size_t i = 0; i < sockets->known; i++)
+        if (sockets->directories[i].state && sockets->directories[i].device == directory->st_dev &&
+            sockets->directories[i].inode == directory->st_ino)
             return sockets->directories[i].path;
     return NULL;
 }

@@ -2,8 +2,11 @@
 #include "hook/surfaces.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "hook/config.h"
 #include "hook/devices.h"
 #include "hook/filesystems.h"
+#include "hook/names.h"
 #include "hook/walk.h"
 
 #include <errno.h>
@@ -67,6 +70,18 @@ static int check_bundle(const struct surfaces *self, const struct stat *director
     error_set(self->err, 0, "%s holds the container's own bundle, with the config.json that confines it",
               what);
     return error_advise(self->err, "mount a directory that does not hold it");
+}
+
+/* The same for the one file of it. */
+static int check_config(const struct surfaces *self, const struct stat *file, const char *what)
+{
+    struct stat st;
+
+    if (fstatat(self->bundle, CONFIG_NAME, &st, 0) < 0 || st.st_dev != file->st_dev ||
+        st.st_ino != file->st_ino)
+        return 0;
+    error_set(self->err, 0, "%s is the container's own config.json, which confines it", what);
+    return error_advise(self->err, "drop the mount");
 }
 
 static int check_directory(const struct surfaces *self, const struct stat *directory, const char *what)
@@ -156,6 +171,8 @@ int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search)
         result = check_overlay_instance(self, fd, &st);
         return result < 0 ? result : search_directory(self, fd, what);
     }
+    if (S_ISREG(st.st_mode))
+        return check_config(self, &st, what);
     device = devices_find(&st);
     return device != NULL ? devices_refuse(what, device, self->err) : 0;
 }
@@ -170,19 +187,6 @@ static int check_submount(struct surfaces *self, const char *point, const char *
         return 0; /* hidden by another mount, or gone */
     snprintf(below, sizeof(below), "%s, with %s below it,", what, point);
     return fd >= 0 ? surfaces_judge(self, fd, below, true) : error_set(self->err, errno, "%s", below);
-}
-
-int surfaces_path(int fd, char *ret_path, const char *what, struct error *err)
-{
-    char link[64];
-    ssize_t length = 0;
-
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    length = readlink(link, ret_path, PATH_MAX - 1);
-    if (length < 0 || length == PATH_MAX - 1)
-        return error_set(err, length < 0 ? errno : ENAMETOOLONG, "%s", what);
-    ret_path[length] = '\0';
-    return 0;
 }
 
 /* Checks every mount below the canonical path `top`. */
@@ -207,25 +211,77 @@ static bool is_directory(int fd)
     return fstat(fd, &st) < 0 || S_ISDIR(st.st_mode);
 }
 
-/* A plain file out of a directory that is refused as a whole: a policy, say. */
-static int check_file(const struct surfaces *self, int fd, const char *what)
+/* Whether the path goes through a directory that is named like one above the bundle, by an id of an engine's:
+ * 64 hexadecimal digits. Engines keep what belongs to a container in several places. */
+static bool has_id_of(const char *path, const char *bundle)
+{
+    for (const char *at = strchr(bundle, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        char id[1 + 64 + 2]; /* "/ID/" */
+
+        if (strspn(at + 1, "0123456789abcdef") != 64 || (at[65] != '/' && at[65] != '\0'))
+            continue;
+        snprintf(id, sizeof(id), "%.65s/", at);
+        if (strstr(path, id) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Whether engines themselves mount the path, which is in a directory of their state: what is the container's
+ * own, what it may share with its pod, and volumes. `below` is the part of it that is below the state. */
+static bool is_engines_mount(const char *path, const char *below, const char *bundle)
+{
+    static const char *const SHARED[] = {"hosts", "hostname",       "resolv.conf",    ".containerenv",
+                                         "shm",   NAMES_HOSTS_FILE, NAMES_RESOLV_FILE};
+    const char *name = strrchr(path, '/') + 1;
+
+    for (size_t i = 0; i < array_size(SHARED); i++)
+        if (strcmp(name, SHARED[i]) == 0)
+            return true;
+    return strncmp(below, "volumes/", strlen("volumes/")) == 0 || strstr(below, "/volumes/") != NULL ||
+           mountinfo_below(path, bundle) != NULL || has_id_of(path, bundle);
+}
+
+/* The state that the path is in, NULL if in none; *ret_below is the part of the path below it. */
+static const char *state_above(const struct surfaces *self, const char *path, const char **ret_below)
+{
+    char above[PATH_MAX];
+    char *slash = NULL;
+
+    strcpy(above, path);
+    while ((slash = strrchr(above, '/')) != NULL && slash > above) {
+        const char *state = NULL;
+        struct stat st;
+
+        *slash = '\0';
+        state = stat(above, &st) == 0 ? sockets_state(self->sockets, &st) : NULL;
+        if (state != NULL) {
+            *ret_below = path + (slash - above) + 1;
+            return state;
+        }
+    }
+    return NULL;
+}
+
+/* A part of what is refused as a whole: a policy, the config of another container. Before the bundle is known
+ * (Podman's precreate: then `bundle` is the root) nobody can tell what is the container's own. */
+static int check_inside(const struct surfaces *self, int fd, const char *what)
 {
     char path[PATH_MAX];
-    char *name = NULL;
+    char bundle[PATH_MAX];
+    const char *below = NULL;
     const char *state = NULL;
     struct stat st;
-    int result = surfaces_path(fd, path, what, self->err);
+    int result = file_path(fd, what, path, self->err);
 
-    if (result < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+    if (result < 0 || fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
         return result; /* devices and sockets have been judged */
-    name = strrchr(path, '/');
-    if (name == NULL)
-        return 0; /* it is in no directory */
-    *name = '\0';
-    if (stat(name > path ? path : "/", &st) == 0)
-        state = sockets_state(self->sockets, &st);
+    state = state_above(self, path, &below);
     if (state == NULL)
         return 0;
+    result = file_path(self->bundle, "the bundle", bundle, self->err);
+    if (result < 0 || strcmp(bundle, "/") == 0 || is_engines_mount(path, below, bundle))
+        return result;
     error_set(self->err, 0, "%s is in %s, a way out of the network", what, state);
     return error_advise(self->err, "drop the mount");
 }
@@ -240,11 +296,11 @@ static int check_source(struct surfaces *self, const char *source, const char *w
     if (fd < 0)
         return error_set(self->err, errno, "%s", what);
     result = surfaces_judge(self, fd, what, search);
-    if (result == 0 && !is_directory(fd))
-        return check_file(self, fd, what); /* nothing is below it */
-    if (result < 0 || mountinfo_nothing_below(fd))
+    if (result == 0 && search)
+        result = check_inside(self, fd, what);
+    if (result < 0 || !is_directory(fd) || mountinfo_nothing_below(fd))
         return result;
-    result = surfaces_path(fd, path, what, self->err);
+    result = file_path(fd, what, path, self->err);
     return result < 0 ? result : check_submounts(self, path, what);
 }
 
@@ -321,7 +377,7 @@ int surfaces_check(const json_t *config, int bundle, const struct policy_role *r
     int result = devices_check(config, err);
 
     if (result == 0)
-        result = sockets_collect(role, &self.sockets, err);
+        result = sockets_collect(role, bundle, &self.sockets, err);
     if (result == 0 && root != NULL)
         result = check_source(&self, root, "the root file system", false);
     for (size_t i = 0; i < json_array_size(mounts) && result == 0; i++)

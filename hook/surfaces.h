@@ -36,6 +36,3 @@ int surfaces_check(const json_t *config, int bundle, const struct policy_role *r
 /* Refuses what the descriptor is (O_PATH is enough), whatever led to it; `what` names it in the message.
  * `search`: looks for sockets below it as well if it is a directory. */
 int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search);
-
-/* The path of what the descriptor is, PATH_MAX bytes at most. */
-int surfaces_path(int fd, char *ret_path, const char *what, struct error *err);

@@ -244,6 +244,7 @@ refused_everything()
     refused_box "mount / holds" --volume /:/host
     refused_box "holds /etc/containers/" --volume /etc/containers:/etc/containers
     never_starts --volume "$WORK/podman/storage:/storage"
+    refused_box "is in $WORK/podman/storage" --volume "$WORK/podman/storage/libpod:/libpod"
     refused_box "/dev/net/tun" --device /dev/net/tun
     refused_box "kernel.core_pattern" --security-opt unmask=ALL
     refused_box "run.oci.seccomp" --annotation run.oci.seccomp_bpf_data=AAAA

@@ -252,6 +252,25 @@ teardown()
         box --volume "$HOME_OF_PERSON/.config/containers:/x" "$IMAGE" true
 }
 
+@test "parts of Podman's storage and state are refused, volumes and what Podman itself mounts are not" {
+    local id storage=$HOME_OF_PERSON/.local/share/containers/storage state
+    state=/run/user/$(id -u "$PERSON")
+    id=$(podman create --name agent "$IMAGE")
+    refused_user "is in $storage, " box --volume "$storage/overlay-containers/$id/userdata:/x" "$IMAGE" true
+    refused_user "is in $storage, " box --volume "$storage/libpod:/x" "$IMAGE" true
+    refused_user "is in $storage, " box --volume "$storage/libpod/bolt_state.db:/x" "$IMAGE" true
+    refused_user "is in $state/containers, " box --volume "$state/containers/overlay-containers:/x" "$IMAGE" true
+    refused_user "is in $state/libpod, " box --volume "$state/libpod/tmp:/x" "$IMAGE" true
+    box --network none --volume data:/x "$IMAGE" sh -c 'echo kept >/x/file'
+    # An overlay that Podman makes over the volume, and a secret, are in the container's own directories.
+    as_user sh -ec 'echo hidden | podman secret create key -'
+    run box --network none --volume data:/x:O --secret key "$IMAGE" sh -ec 'cat /x/file /run/secrets/key; rm /x/file'
+    [[ $output == $'kept\nhidden' ]] || fail "$output"
+    [[ $(box --network none --volume "$storage/volumes/data/_data:/x" "$IMAGE" cat /x/file) == kept ]]
+    podman secret rm key
+    podman volume rm data
+}
+
 @test "what needs the host's network is refused, with what to write instead" {
     policy_of_user '.proxy.at = "host"'
     refused_user 'write "at": "member"' box "$IMAGE" true

@@ -194,6 +194,77 @@ Test(surfaces, directories_of_state)
     allowed("/run/docker/plugins");
 }
 
+/* With those above it. */
+static void make_directories(const char *path)
+{
+    char above[PATH_MAX];
+
+    for (const char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        snprintf(above, sizeof(above), "%.*s", (int)(at - path), path);
+        cr_assert(mkdir(above, 0755) == 0 || errno == EEXIST, "%s", above);
+    }
+    make_directory(path);
+}
+
+static void make_file(const char *path)
+{
+    cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    cr_assert_geq(fd, 0, "%s", path);
+}
+
+#define STORAGE WORK "/storage"
+#define RUNNING "/run/containers/storage"
+#define OWN "/overlay-containers/0000000000000000111111111111111122222222222222223333333333333333/userdata"
+#define ANOTHER \
+    "/overlay-containers/4444444444444444555555555555555566666666666666667777777777777777/userdata"
+#define OWN_FILES STORAGE OWN
+#define OTHER_FILES STORAGE ANOTHER
+
+/* What is in one of them is a part of it, but for what engines mount from there. Podman's storage may be
+ * anywhere: the bundle tells. */
+Test(surfaces, parts_of_state)
+{
+    static const char *const REFUSED[] = {STORAGE "/libpod",     STORAGE "/libpod/bolt_state.db",
+                                          STORAGE "/volumes",    STORAGE "/overlay/layer/diff",
+                                          OTHER_FILES,           OTHER_FILES "/config.json",
+                                          OTHER_FILES "/secrets"};
+    static const char *const ALLOWED[] = {STORAGE "/volumes/data/_data",
+                                          STORAGE "/volumes/data/_data/file",
+                                          OWN_FILES "/secrets",
+                                          OWN_FILES "/hosts",
+                                          RUNNING OWN "/etc",
+                                          OTHER_FILES "/shm",
+                                          OTHER_FILES "/hosts"};
+    static const char *const DIRECTORIES[] = {
+        STORAGE "/libpod",    STORAGE "/volumes/data/_data", STORAGE "/overlay/layer/diff",
+        OWN_FILES "/secrets", OTHER_FILES "/secrets",        OTHER_FILES "/shm",
+        RUNNING OWN "/etc",   RUNNING ANOTHER "/etc"};
+    static const char *const FILES[] = {STORAGE "/libpod/bolt_state.db", STORAGE "/volumes/data/_data/file",
+                                        OWN_FILES "/config.json",        OWN_FILES "/hosts",
+                                        OTHER_FILES "/config.json",      OTHER_FILES "/hosts"};
+
+    for (size_t i = 0; i < array_size(DIRECTORIES); i++)
+        make_directories(DIRECTORIES[i]);
+    for (size_t i = 0; i < array_size(FILES); i++)
+        make_file(FILES[i]);
+    cr_assert_eq(symlink("../../../libpod", STORAGE "/volumes/data/_data/link"), 0);
+    for (size_t i = 0; i < array_size(REFUSED); i++)
+        allowed(REFUSED[i]); /* of another container than Podman's */
+    close(bundle);
+    bundle = open(OWN_FILES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    make_directory(OWN_FILES "/rootfs");
+    for (size_t i = 0; i < array_size(REFUSED); i++)
+        refused(REFUSED[i], "is in " STORAGE ", a way out of the network");
+    for (size_t i = 0; i < array_size(ALLOWED); i++)
+        allowed(ALLOWED[i]);
+    refused(OWN_FILES "/config.json", "the container's own config.json");
+    refused(RUNNING ANOTHER "/etc", "is in " RUNNING);
+    refused(STORAGE "/volumes/data/_data/link", "is in " STORAGE);
+    refused(STORAGE, "holds " STORAGE);
+    refused(STORAGE "/overlay-containers", "holds the container's own bundle");
+}
+
 /* An overlay that the host has mounted is its layers, whatever numbers its files have. */
 Test(surfaces, overlays_of_the_host)
 {
@@ -554,7 +625,7 @@ Test(surfaces, walk_is_bounded)
     size_t budget = 5;
     cleanup_close int fd = -1;
 
-    cr_assert_eq(sockets_collect(&ROLE, &sockets, &err), 0, "%s", err.text);
+    cr_assert_eq(sockets_collect(&ROLE, bundle, &sockets, &err), 0, "%s", err.text);
     make_directory(WORK "/data");
     make_directory(WORK "/data/a");
     make_directory(WORK "/data/a/b");
@@ -636,7 +707,7 @@ Test(surfaces, many_bound_sockets)
     for (int i = 0; i < 3; i++) {
         double start = milliseconds();
 
-        cr_assert_eq(sockets_collect(&ROLE, &sockets, &err), 0, "%s", err.text);
+        cr_assert_eq(sockets_collect(&ROLE, bundle, &sockets, &err), 0, "%s", err.text);
         cr_log_info("%d sockets: %.1f ms", COUNT, milliseconds() - start);
         cr_assert_lt(milliseconds() - start, 500); /* 2700 when it was quadratic; 50 is what is aimed at */
     }
