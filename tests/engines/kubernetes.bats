@@ -191,6 +191,34 @@ says_hello()
     output=$(execute "$output" /bin/grep ^Cap /proc/self/status) no_network_capabilities
 }
 
+# by_hand [OPTION...]: what README.md has ctr do, with the test's image. It shows its links.
+by_hand()
+{
+    local line
+    line=$(sed -n '/^    sudo ctr run /,/[^\]$/p' "$BATS_TEST_DIRNAME/../../README.md" | tr -d '\\\n')
+    [[ $line == *"sudo ctr run "*" my-agent agent-1" ]] || fail "README.md: $line"
+    line=${line#*sudo ctr run }
+    # shellcheck disable=SC2086 # the line is words
+    ctr --namespace k8s.io run ${line% my-agent agent-1} --cgroup "$CGROUPS/kubernetes/agent-1" "$@" "$IMAGE" agent-1 \
+        /bin/busybox ip -o link show 3>&-
+}
+
+@test "ctr, as README.md has it: sealed, whatever network it is given" {
+    # Where ctr looks for plugins. It attaches CNI's network between create and start.
+    mount -t tmpfs tmpfs /opt
+    mkdir /opt/cni
+    ln -s /usr/lib/cni /opt/cni/bin
+    run -0 by_hand --cni --runc-binary runc
+    [[ $output == *eth0* ]] || fail "$output"
+    run -0 by_hand --cni
+    [[ $output == *sp0* && $output != *eth0* ]] || fail "$output"
+    run -0 by_hand
+    says sp0
+    refused_by "uses the host's network" by_hand --net-host
+    umount -l /opt
+    no_hub_links
+}
+
 # documents FILE: its YAML documents, as a JSON array.
 documents()
 {
