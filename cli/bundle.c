@@ -30,7 +30,7 @@ int verb_bundle(int argc, char **argv, struct error *err)
     int option = 0;
     int result = 0;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = verb_option(argc, argv, options)) != -1) {
         if (option == 'h')
             return fputs(USAGE, stdout), 0;
         if (option == '?')

@@ -141,7 +141,7 @@ int verb_check(int argc, char **argv, struct error *err)
     bool json = false;
     int option = 0;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = verb_option(argc, argv, options)) != -1) {
         if (option == 'h')
             return fputs(USAGE, stdout), 0;
         if (option == '?')

@@ -187,7 +187,7 @@ static int parse(int argc, char **argv, struct install_request *request, struct 
     int option = 0;
     int result = 0;
 
-    while (result == 0 && (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
+    while (result == 0 && (option = verb_option(argc, argv, OPTIONS)) != -1) {
         if (option == 'h')
             return fputs(USAGE, stdout), 1;
         if (option == '?')

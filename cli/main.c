@@ -9,6 +9,7 @@
 #include "netns/uplink.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -36,6 +37,9 @@ static const char USAGE[] =
     "                           (`envoy` in place of `squid`: experimental, printed only)\n"
     "  publish NETWORK          systemd units for the published ports  [--install|--remove]\n"
     "  seccomp-profile          print a complete seccomp profile  [--nested] [--i386]\n"
+    "\n"
+    "  --help, -h               show this text\n"
+    "  --version                show the version\n"
     "\n"
     "Policies are in " SALLYPORT_CONFIGURATION
     "/networks.d/NETWORK.json. `sallyport VERB --help` tells more.\n";
@@ -74,6 +78,21 @@ int verb_usage(const char *verb, const char *format, ...)
     va_end(arguments);
     fprintf(stderr, "; see `sallyport %s --help`\n", verb);
     return VERB_USAGE;
+}
+
+int verb_option(int argc, char **argv, const struct option *options)
+{
+    int option = 0;
+
+    opterr = 0;
+    option = getopt_long(argc, argv, ":", options, NULL);
+    if (option == ':')
+        verb_usage(argv[0], "%s needs a value", argv[optind - 1]);
+    else if (option == '?' && (optopt == 0 || strchr(argv[optind - 1], '=') != NULL))
+        verb_usage(argv[0], "unexpected argument `%s`", argv[optind - 1]);
+    else if (option == '?')
+        verb_usage(argv[0], "unexpected argument `-%c`", optopt);
+    return option == ':' ? '?' : option;
 }
 
 int verb_check_network(const char *network, struct error *err)

@@ -345,7 +345,7 @@ int verb_publish(int argc, char **argv, struct error *err)
     struct arguments arguments = {.directory = UNIT_DIRECTORY};
     int option = 0;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = verb_option(argc, argv, options)) != -1) {
         if (option == 'h')
             return fputs(USAGE, stdout), 0;
         if (option == '?')

@@ -32,7 +32,7 @@ int verb_seccomp_profile(int argc, char **argv, struct error *err)
     int option = 0;
     int result = 0;
 
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+    while ((option = verb_option(argc, argv, long_options)) != -1) {
         if (option == 'h')
             return fputs(USAGE, stdout), 0;
         if (option == '?')

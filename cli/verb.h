@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "policy/policy.h"
 
+#include <getopt.h>
 #include <stdbool.h>
 
 /* A verb gets its own arguments: argv[0] is the verb. It returns 0, or a negative errno value with the error
@@ -23,6 +24,10 @@ int verb_proxy_config(int argc, char **argv, struct error *err);
 int verb_publish(int argc, char **argv, struct error *err);
 int verb_seccomp_profile(int argc, char **argv, struct error *err);
 int verb_verify(int argc, char **argv, struct error *err);
+
+/* getopt_long(3) for long options alone: '?' for one that is not among them, or has no value, which has been
+ * told as verb_usage does. */
+int verb_option(int argc, char **argv, const struct option *options);
 
 /* Prints "sallyport VERB: what" and where help is found. Returns VERB_USAGE. */
 int verb_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

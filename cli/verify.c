@@ -129,7 +129,7 @@ static int parse(int argc, char **argv, struct options *ret)
     int option = 0;
     int other = 0;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = verb_option(argc, argv, options)) != -1) {
         if (option == 'h')
             return fputs(USAGE, stdout), 1;
         other = take_other(ret, option, optarg);

@@ -3,6 +3,7 @@
 # The administrator's command: networks made, shown, reloaded and taken down; wrong words end in one line.
 
 source "$BATS_TEST_DIRNAME/common.bash"
+source "$BATS_TEST_DIRNAME/help.bash"
 
 setup()
 {
@@ -99,6 +100,13 @@ changed()
 }
 
 @test "wrong words end in one line, exit status 1 and where help is found" {
+    local verb
+    for verb in $(help_verbs); do
+        refused "$SALLYPORT" "$verb" --frobnicate
+        says "sallyport $verb --help"
+    done
+    refused "$SALLYPORT" explain --network
+    says "--network needs a value"
     refused "$SALLYPORT" frobnicate
     says "--help"
     refused "$SALLYPORT" network

@@ -5,7 +5,7 @@
 # command, is set.
 #
 #   help_subjects             "VERB" for each verb of sallyport, and the other programs, one a line
-#   help_of SUBJECT           its help
+#   help_of SUBJECT           its help; "sallyport" is the command without a verb
 #   help_options SUBJECT      the options that its help describes, sorted
 #   help_source_options SUBJECT   those that its source takes
 #   help_words SUBJECT        the fixed words that its usage has as arguments, "up down reload show list"
@@ -25,6 +25,7 @@ help_subjects()
 help_of()
 {
     case $1 in
+    sallyport) "$SALLYPORT" --help ;;
     sallyport-*) "${SALLYPORT%/*}/$1" --help ;;
     *) "$SALLYPORT" "$1" --help ;;
     esac
@@ -45,6 +46,7 @@ help_source_options()
 {
     local stem=$BATS_TEST_DIRNAME/../../cli/${1//-/_}
     case $1 in
+    sallyport) stem=$BATS_TEST_DIRNAME/../../cli/main ;;
     sallyport-*) stem=$BATS_TEST_DIRNAME/../../hook/${1#sallyport-} ;;
     esac
     cat "$stem.c" "${stem}_command.c" 2>/dev/null |
