@@ -9,6 +9,8 @@
 
 load rules
 
+CLIENT=tls_client.py
+
 # The lists stay, everything behind them goes.
 without_walls()
 {
@@ -19,10 +21,8 @@ without_walls()
 # Wildcards are for CONNECT: each name by itself.
 exact_names()
 {
-    local address i
-    for address in "${FORBIDDEN[@]}" "${UNREACHABLE[@]}"; do
-        name_of "$address"
-    done
+    local i
+    names_of "${FORBIDDEN[@]}" "${UNREACHABLE[@]}"
     for ((i = 0; i < 20; i++)); do
         echo "r$i.rebind.example"
     done
@@ -35,27 +35,17 @@ setup_file()
         | .roles.agent.hosts -= ["localhost", ".forbidden.example", ".rebind.example"]
         | .roles.agent.hosts += ["allowed.example:80", "impostor.example"]
         | .roles.agent.hosts += '"$(exact_names | jq --raw-input . | jq --slurp --compact-output .)"
-    make_config test haproxy >"$DIRECTORY/haproxy.cfg"
-    without_walls "$DIRECTORY/haproxy.cfg" >"$DIRECTORY/control.cfg"
-    internet_haproxy "$DIRECTORY" "$DIRECTORY/haproxy.cfg" $HOST $PROXY 443
-    internet_haproxy "$DIRECTORY/control" "$DIRECTORY/control.cfg" $HOST $CONTROL 443
+    proxies_up haproxy 443
 }
 
 teardown_file()
 {
-    internet_haproxy_stop "$DIRECTORY"
-    internet_haproxy_stop "$DIRECTORY/control"
+    proxies_down haproxy
     rules_down
 }
 
 # A line of the log, behind time and client.
 LOG_LINE='(TCP_DENIED/403|TCP_TUNNEL/200) [0-9]+ HIER_DIRECT/[0-9a-f:.-]+ [a-z0-9:./-]+ (TLS|HTTP) [!-~]+:(443|80)$'
-
-# request SOURCE PROXY REQUEST...: see tls_client.py.
-request()
-{
-    ip netns exec $MEMBERS "$PYTHON" "$BATS_TEST_DIRNAME/tls_client.py" "$@"
-}
 
 # fetch SOURCE URL [OPTION...]: with curl, by way of the pass-through.
 fetch()
@@ -69,10 +59,10 @@ fetch()
 }
 
 @test "haproxy reads the configuration without a warning" {
-    run ip netns exec $HOST haproxy -c -f "$DIRECTORY/haproxy.cfg"
+    run ip netns exec $HOST haproxy -c -f "$DIRECTORY/haproxy.conf"
     expect "$output" "Configuration file is valid"
     # The check can fail: a frontend that waits for ever is warned about.
-    sed '/^timeout client /d' "$DIRECTORY/haproxy.cfg" >"$DIRECTORY/parsed.cfg"
+    sed '/^timeout client /d' "$DIRECTORY/haproxy.conf" >"$DIRECTORY/parsed.cfg"
     run ip netns exec $HOST haproxy -c -f "$DIRECTORY/parsed.cfg"
     [[ $output == *"[WARNING]"* ]]
 }
@@ -188,19 +178,15 @@ impostor_down()
 }
 
 @test "an allowed name that resolves to a forbidden address is refused" {
-    local address names=()
-    for address in "${FORBIDDEN[@]}" "${UNREACHABLE[@]}"; do
-        names+=("$(name_of "$address")")
-    done
+    local names
+    mapfile -t names < <(names_of "${FORBIDDEN[@]}" "${UNREACHABLE[@]}")
     expect "$(request $AGENT $PROXY "${names[@]}" | codes)" closed
     expect "$(arrivals)" ""
 }
 
 @test "without the walls each of them is reached" {
-    local address names=() reached
-    for address in "${FORBIDDEN[@]}"; do
-        names+=("$(name_of "$address")")
-    done
+    local names reached
+    mapfile -t names < <(names_of "${FORBIDDEN[@]}")
     request $AGENT $CONTROL "${names[@]}"
     # haproxy does not connect to unspecified addresses, at the proxy's own the first haproxy refuses, and mapped
     # addresses arrive as IPv4, which are in the list, too.

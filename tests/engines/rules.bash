@@ -19,6 +19,15 @@ name_of()
     echo "x$(tr -- :. -- <<<"$1")x.forbidden.example"
 }
 
+# names_of ADDRESS...: that of each, one a line.
+names_of()
+{
+    local address
+    for address in "$@"; do
+        name_of "$address"
+    done
+}
+
 names()
 {
     local address i
@@ -100,6 +109,28 @@ rules_down()
     internet_down $PREFIX "$DIRECTORY" $HOST
     remove_namespaces
     rm -rf "$DIRECTORY"
+}
+
+# proxies_up KIND PORT: the program with the configuration that is made for it, and beside it the control: the same
+# configuration without_walls, which the file of tests has to define.
+proxies_up()
+{
+    make_config test "$1" >"$DIRECTORY/$1.conf"
+    without_walls "$DIRECTORY/$1.conf" >"$DIRECTORY/control.conf"
+    "internet_$1" "$DIRECTORY" "$DIRECTORY/$1.conf" $HOST $PROXY "$2"
+    "internet_$1" "$DIRECTORY/control" "$DIRECTORY/control.conf" $HOST $CONTROL "$2"
+}
+
+proxies_down()
+{
+    "internet_$1_stop" "$DIRECTORY"
+    "internet_$1_stop" "$DIRECTORY/control"
+}
+
+# request SOURCE PROXY REQUEST...: by $CLIENT, which says what a request is.
+request()
+{
+    ip netns exec $MEMBERS "$PYTHON" "$BATS_TEST_DIRNAME/$CLIENT" "$@"
 }
 
 setup()

@@ -8,6 +8,8 @@
 
 load rules
 
+CLIENT=proxy_client.py
+
 # The lists stay, everything behind them goes.
 without_walls()
 {
@@ -20,23 +22,13 @@ without_walls()
 setup_file()
 {
     rules_up
-    make_config test >"$DIRECTORY/squid.conf"
-    without_walls "$DIRECTORY/squid.conf" >"$DIRECTORY/control.conf"
-    internet_squid "$DIRECTORY" "$DIRECTORY/squid.conf" $HOST $PROXY 3128
-    internet_squid "$DIRECTORY/control" "$DIRECTORY/control.conf" $HOST $CONTROL 3128
+    proxies_up squid 3128
 }
 
 teardown_file()
 {
-    internet_squid_stop "$DIRECTORY"
-    internet_squid_stop "$DIRECTORY/control"
+    proxies_down squid
     rules_down
-}
-
-# request SOURCE PROXY REQUEST...: see proxy_client.py.
-request()
-{
-    ip netns exec $MEMBERS "$PYTHON" "$BATS_TEST_DIRNAME/proxy_client.py" "$@"
 }
 
 @test "squid parses the configuration without a warning" {
@@ -198,10 +190,8 @@ request()
 }
 
 @test "an allowed name that resolves to a forbidden address is denied" {
-    local address targets=()
-    for address in "${FORBIDDEN[@]}" "${UNREACHABLE[@]}"; do
-        targets+=("$(name_of "$address"):443")
-    done
+    local targets
+    mapfile -t targets < <(names_of "${FORBIDDEN[@]}" "${UNREACHABLE[@]}" | sed 's/$/:443/')
     run request $AGENT $PROXY "${targets[@]}" localhost:443
     expect "$(grep -v '^403 ' <<<"$output")" ""
     expect "$(arrivals)" ""
@@ -234,18 +224,13 @@ TARGETS
 }
 
 @test "without the walls each forbidden address is reached" {
-    local address targets=()
-    for address in "${FORBIDDEN[@]}"; do
-        targets+=("$(name_of "$address"):443")
-    done
+    local targets
+    mapfile -t targets < <(names_of "${FORBIDDEN[@]}" | sed 's/$/:443/')
     run request $AGENT $CONTROL "${targets[@]}" localhost:443
     expect "$(grep -v '^200 ' <<<"$output")" ""
     # The unspecified addresses arrive at a loopback one and the mapped ones as IPv4, which are both in the list, too.
     expect "$(arrivals)" "$(printf '%s 443\n' "${FORBIDDEN[@]}" | grep -vE '^(0\.0\.0\.0|::|::ffff:.*) ' | sort -u)"
-    targets=()
-    for address in "${UNREACHABLE[@]}"; do
-        targets+=("$(name_of "$address"):443")
-    done
+    mapfile -t targets < <(names_of "${UNREACHABLE[@]}" | sed 's/$/:443/')
     expect "$(request $AGENT $CONTROL "${targets[@]}" | codes)" 503
 }
 
