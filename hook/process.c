@@ -54,8 +54,14 @@ struct scan { /* who is in a namespace */
     const char *kind;
     struct stat wanted;
     struct stat network;
+    struct stat mounts; /* the caller's: of its host's processes */
     bool others;
     bool other_network;
+};
+
+struct threads { /* of one process */
+    bool inside;
+    bool outside;
 };
 
 static bool same_namespace(const struct stat *a, const struct stat *b)
@@ -64,13 +70,15 @@ static bool same_namespace(const struct stat *a, const struct stat *b)
 }
 
 /* Looks at one thread ("PID/task/TID"). One that ended meanwhile is nobody. */
-static int scan_thread(struct scan *scan, const char *thread)
+static int scan_thread(struct scan *scan, const char *thread, struct threads *threads)
 {
     struct stat st;
     int result = process_stat_namespace(thread, scan->kind, &st);
 
-    if (result == 0 && same_namespace(&st, &scan->wanted)) {
-        scan->others = true;
+    if (result == 0 && !same_namespace(&st, &scan->wanted))
+        threads->outside = true;
+    else if (result == 0) {
+        threads->inside = true;
         result = process_stat_namespace(thread, "net", &st);
         if (result == 0 && !same_namespace(&st, &scan->network))
             scan->other_network = true;
@@ -80,12 +88,24 @@ static int scan_thread(struct scan *scan, const char *thread)
     return result == -ENOENT || result == -ESRCH || result == -EACCES ? 0 : result;
 }
 
+/* Whether it is a process of the host's that has threads elsewhere as well: no container's, but the engine.
+ * Who makes a network namespace in Go gives up the thread that did it. That thread ends; but the first of a
+ * process cannot, and stays in there for as long as the engine runs. */
+static bool is_engine(const struct scan *scan, const char *process, const struct threads *threads)
+{
+    struct stat mounts;
+
+    return threads->outside && process_stat_namespace(process, "mnt", &mounts) == 0 &&
+           same_namespace(&mounts, &scan->mounts);
+}
+
 /* Looks at every thread of the process: its first one may have ended, and shows no namespaces then, while
  * others run on; and each may be in namespaces of its own. */
 static int scan_process(struct scan *scan, const char *process)
 {
     cleanup_directory DIR *tasks = NULL;
     const struct dirent *entry = NULL;
+    struct threads threads = {false, false};
     char path[NAME_MAX + 32];
     int result = 0;
 
@@ -99,9 +119,13 @@ static int scan_process(struct scan *scan, const char *process)
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         snprintf(thread, sizeof(thread), "%s/task/%s", process, entry->d_name);
-        result = scan_thread(scan, thread);
+        result = scan_thread(scan, thread, &threads);
     }
-    return result < 0 || errno == ENOENT || errno == ESRCH ? result : -errno;
+    if (result == 0 && errno != ENOENT && errno != ESRCH)
+        result = -errno;
+    if (threads.inside && !is_engine(scan, process, &threads))
+        scan->others = true;
+    return result;
 }
 
 int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bool *ret_other_network,
@@ -116,7 +140,8 @@ int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bo
     if (proc == NULL)
         return error_set(err, errno, "open /proc");
     if (process_stat_namespace(own, kind, &scan.wanted) < 0 ||
-        process_stat_namespace(own, "net", &scan.network) < 0)
+        process_stat_namespace(own, "net", &scan.network) < 0 ||
+        process_stat_namespace("self", "mnt", &scan.mounts) < 0)
         return error_set(err, ESRCH, "read the namespaces of process %s", own);
     for (errno = 0; (entry = readdir(proc)) != NULL; errno = 0) {
         int result = 0;

@@ -31,7 +31,8 @@ int refuse_net_admin(const json_t *config, struct error *err);
 int refuse_process(pid_t pid, int pidfd, const json_t *config, struct error *err);
 
 /* Whether a process other than `pid` is in the namespace of `pid` of that kind ("net", "pid") and, for each
- * of those, whether its network namespace is another one than that of `pid`. */
+ * of those, whether its network namespace is another one than that of `pid`. The engine that made the
+ * namespace, with a thread in it and others where it came from, is no other. */
 int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bool *ret_other_network,
                                struct error *err);
 

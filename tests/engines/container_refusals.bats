@@ -86,6 +86,36 @@ teardown()
     [ "$status" -eq 0 ]
 }
 
+# in_both [COMMAND...]: a process, $joined, that COMMAND starts, whose first thread is in spt-joined and another is not.
+in_both()
+{
+    "$@" /usr/bin/python3 -c '
+import ctypes, threading, time
+namespace = open("/run/netns/spt-joined")
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+ctypes.CDLL(None).setns(namespace.fileno(), 0)
+time.sleep(600)' 3>&- &
+    joined=$!
+    eventually test "/proc/$joined/ns/net" -ef /run/netns/spt-joined
+}
+
+@test "a network namespace in which the engine's first thread stayed, as its threads do that made one" {
+    ip netns add spt-joined
+    configure c '(.linux.namespaces[] | select(.type == "network")).path = "/run/netns/spt-joined"'
+    # The same of a process that is not the host's, such as a container's.
+    in_both unshare --mount
+    refused_start c "joins a network namespace"
+    kill "$joined"
+    wait "$joined" || true
+    in_both
+    hook c createRuntime
+    run container_run c
+    kill "$joined"
+    wait "$joined" || true
+    ip netns delete spt-joined
+    [ "$status" -eq 0 ] || fail "$output"
+}
+
 # join CONTAINER KIND ID: the bundle joins that namespace of the running container.
 join()
 {
