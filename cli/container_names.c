@@ -49,6 +49,14 @@ static void append(struct container_names *names, const char *id, const char *na
     names->count++;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct container_name *first = a;
+    const struct container_name *second = b;
+
+    return strcmp(first->id, second->id);
+}
+
 /* Docker writes "/name", and "/other/alias" for its old links. */
 static const char *first_name(const json_t *list)
 {
@@ -80,10 +88,12 @@ void container_names_parse(const char *text, size_t length, const char *id_key, 
         const char *name = first_name(json_object_get(entry, names_key));
 
         if (i == CONTAINER_NAMES_MAX)
-            return;
+            break;
         if (id != NULL && name != NULL && container_names_id(id))
             append(names, id, name);
     }
+    if (names->count > 0)
+        qsort(names->list, names->count, sizeof(*names->list), by_id);
 }
 
 static void ask_docker(struct container_names *names)
@@ -146,10 +156,16 @@ void container_names_read(struct container_names *names)
     read_storage(names);
 }
 
+static int is_of(const void *id, const void *name)
+{
+    return strcmp(id, ((const struct container_name *)name)->id);
+}
+
 const char *container_names_find(const struct container_names *names, const char *id)
 {
-    for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->list[i].id, id) == 0)
-            return names->list[i].name;
-    return NULL;
+    const struct container_name *found = NULL;
+
+    if (names->count > 0)
+        found = bsearch(id, names->list, names->count, sizeof(*found), is_of);
+    return found != NULL ? found->name : NULL;
 }

@@ -33,13 +33,13 @@ void container_names_free_at(struct container_names *names);
 /* Whether the id is one that an engine makes; to no other is there a name. */
 bool container_names_id(const char *id);
 
-/* Asks every engine there is, a second at most in all. Appends to `names`. */
+/* Asks every engine there is, a second at most in all. Adds to `names`. */
 void container_names_read(struct container_names *names);
 
 /* The container's name, NULL if it is not known. Borrowed. */
 const char *container_names_find(const struct container_names *names, const char *id);
 
-/* Appends what the JSON text has: a list of objects with an id and a list of names, of which the first is
- * taken that is one. What is not so is left out. */
+/* Adds what the JSON text has, in order of the ids: a list of objects with an id and a list of names, of
+ * which the first is taken that is one. What is not so is left out. */
 void container_names_parse(const char *text, size_t length, const char *id_key, const char *names_key,
                            struct container_names *names);

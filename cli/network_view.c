@@ -146,11 +146,15 @@ static int read_members(struct network_view *view, int hub, struct error *err)
     return tenants_look(hub, view->members, view->count, view->tenants, err);
 }
 
-/* The host has two addresses where the proxy is there, and its link is named after one of them. */
-static bool has_address(const struct network_view *view, const struct hub_member *member, uint32_t address)
+static void add_refusals(const struct nft_counted *counted, size_t count, uint32_t address,
+                         struct network_member *member)
 {
-    return member->address == address ||
-           (member->host && view->has_policy && address == view->policy.host_address);
+    const struct nft_counted *found = nft_sources_find(counted, count, address);
+
+    if (found == NULL)
+        return;
+    member->refused_packets += found->packets;
+    member->refused_bytes += found->bytes;
 }
 
 static int read_refusals(struct network_view *view, int hub, struct error *err)
@@ -163,13 +167,13 @@ static int read_refusals(struct network_view *view, int hub, struct error *err)
         result = hub_forged(hub, &view->forged_packets, err);
     if (result == 0)
         result = hub_refused_of(hub, &counted, &count, err);
-    for (size_t i = 0; i < view->count && result == 0; i++)
-        for (size_t k = 0; k < count; k++) {
-            if (!has_address(view, &view->members[i], counted[k].address))
-                continue;
-            view->more[i].refused_packets += counted[k].packets;
-            view->more[i].refused_bytes += counted[k].bytes;
-        }
+    for (size_t i = 0; i < view->count && result == 0; i++) {
+        add_refusals(counted, count, view->members[i].address, &view->more[i]);
+        /* The host has two addresses where the proxy is there, and its link is named after one of them. */
+        if (view->members[i].host && view->has_policy &&
+            view->members[i].address != view->policy.host_address)
+            add_refusals(counted, count, view->policy.host_address, &view->more[i]);
+    }
     return result;
 }
 
@@ -189,7 +193,7 @@ static int read_hub(struct network_view *view, int hub, int host_netns, struct e
     if (result == 0)
         result = hub_foreign(hub, view->network, policy, &view->findings, err);
     if (result == 0 && view->standing == POLICY_IN_FORCE)
-        result = member_look(hub, policy, view->members, view->tenants, view->count, &view->findings, err);
+        result = member_look(policy, view->members, view->tenants, view->count, &view->findings, err);
     if (result == 0 && policy != NULL)
         result = stranded_look(policy, &view->findings, err);
     if (result == 0 && policy != NULL)

@@ -38,10 +38,10 @@ static void identity(const struct policy *policy, char text[LINK_ALIAS_SIZE])
 /* Before it has a link. */
 static int set_sysctls(const struct sysctls_directories *directories, struct error *err)
 {
-    int result = sysctls_set(directories, SYSCTLS_HUB, "all", err);
+    int result = sysctls_set(directories, SYSCTLS_HUB, "all", NULL, err);
 
     if (result == 0)
-        result = sysctls_set(directories, SYSCTLS_HUB, "default", err);
+        result = sysctls_set(directories, SYSCTLS_HUB, "default", NULL, err);
     /* Refusals are errors that reach the agent at once: none is held back by the rate limit of ICMP. */
     return result == 0 ? namespace_sysctl("net/ipv4/icmp_ratemask", "0", err) : result;
 }
@@ -230,7 +230,8 @@ static void read_member(const struct link *link, struct hub_member *ret)
                                .sent_bytes = link->received_bytes,
                                .sent_packets = link->received_packets,
                                .received_bytes = link->sent_bytes,
-                               .received_packets = link->sent_packets};
+                               .received_packets = link->sent_packets,
+                               .settings = link->settings};
     link_hub_address(link->name, &ret->address);
     snprintf(ret->link, sizeof(ret->link), "%s", link->name);
     if (!ret->host && policy_name_valid(link->alias))
@@ -281,14 +282,9 @@ int hub_members(int netns, struct hub_member **ret_members, size_t *ret_count, s
 }
 
 /* A member keeps its address for life, so an address must not come to mean another role under it. */
-static int check_members(const struct policy *policy, struct netlink *netlink, struct error *err)
+static int check_members(const struct policy *policy, const struct hub_member *members, size_t count,
+                         struct error *err)
 {
-    cleanup_free struct hub_member *members = NULL;
-    size_t count = 0;
-    int result = list_members(netlink, &members, &count, err);
-
-    if (result < 0)
-        return result;
     for (size_t i = 0; i < count; i++) {
         const struct policy_role *role = policy_role_of(policy, members[i].address);
         char address[16];
@@ -314,22 +310,18 @@ static int set_sysctls_again(const struct hub_member *members, size_t count, str
     if (result == 0)
         result = set_sysctls(&directories, err);
     for (size_t i = 0; i < count && result == 0; i++) {
-        result = sysctls_set(&directories, SYSCTLS_HUB, members[i].link, err);
+        result = sysctls_set(&directories, SYSCTLS_HUB, members[i].link, &members[i].settings, err);
         if (result == -ENOENT)
             result = 0;
     }
     return result;
 }
 
-static int repair_sysctls(int hub, struct netlink *netlink, struct error *err)
+static int repair_sysctls(int hub, const struct hub_member *members, size_t count, struct error *err)
 {
-    cleanup_free struct hub_member *members = NULL;
     cleanup_close int own = namespace_open_own(err);
-    size_t count = 0;
-    int result = own < 0 ? own : list_members(netlink, &members, &count, err);
+    int result = own < 0 ? own : namespace_enter(hub, err);
 
-    if (result == 0)
-        result = namespace_enter(hub, err);
     if (result < 0)
         return result;
     result = set_sysctls_again(members, count, err);
@@ -362,8 +354,10 @@ static int apply(const struct policy *policy, int hub, int host_netns, struct er
 int hub_reload(const struct policy *policy, int host_netns, struct error *err)
 {
     cleanup_netlink struct netlink *netlink = NULL;
+    cleanup_free struct hub_member *members = NULL;
     cleanup_close int lock = pin_lock(true, err);
     cleanup_close int hub = -1;
+    size_t count = 0;
     int result = 0;
 
     if (lock < 0)
@@ -375,9 +369,11 @@ int hub_reload(const struct policy *policy, int host_netns, struct error *err)
     if (result == 0)
         result = check_identity(policy, netlink, err);
     if (result == 0)
-        result = check_members(policy, netlink, err);
+        result = list_members(netlink, &members, &count, err);
     if (result == 0)
-        result = repair_sysctls(hub, netlink, err);
+        result = check_members(policy, members, count, err);
+    if (result == 0)
+        result = repair_sysctls(hub, members, count, err);
     return result < 0 ? result : apply(policy, hub, host_netns, err);
 }
 

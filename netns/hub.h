@@ -59,6 +59,7 @@ struct hub_member {
     uint64_t sent_packets;
     uint64_t received_bytes;
     uint64_t received_packets;
+    struct link_settings settings; /* of the hub's end */
 };
 
 /* Reads who is attached, by address. *ret_members is for the caller to free. */

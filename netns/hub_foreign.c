@@ -256,11 +256,12 @@ static int look_at_settings(const char *network, const struct hub_member *member
     int result = sysctls_open(&directories, err);
 
     if (result == 0)
-        result = sysctls_look(&directories, SYSCTLS_HUB, "all", network, findings, err);
+        result = sysctls_look(&directories, SYSCTLS_HUB, "all", NULL, network, findings, err);
     if (result == 0)
-        result = sysctls_look(&directories, SYSCTLS_HUB, "default", network, findings, err);
+        result = sysctls_look(&directories, SYSCTLS_HUB, "default", NULL, network, findings, err);
     for (size_t i = 0; i < count && result == 0; i++)
-        result = sysctls_look(&directories, SYSCTLS_HUB, members[i].link, network, findings, err);
+        result = sysctls_look(&directories, SYSCTLS_HUB, members[i].link, &members[i].settings, network,
+                              findings, err);
     return result;
 }
 

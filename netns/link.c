@@ -9,6 +9,7 @@
 #include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/neighbour.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
@@ -132,6 +133,32 @@ static void read_statistics(struct link *link, struct nlattr *attribute)
     link->sent_packets = statistics.tx_packets;
 }
 
+/* Two attributes deep; NULL if it is not there. */
+static struct nlattr *find_setting(struct nlattr *list, int family, int type)
+{
+    struct nlattr *of_family = nla_find(nla_data(list), nla_len(list), family);
+
+    return of_family == NULL ? NULL : nla_find(nla_data(of_family), nla_len(of_family), type);
+}
+
+static void read_settings(struct link_settings *settings, struct nlattr *list)
+{
+    struct nlattr *ipv4 = find_setting(list, AF_INET, IFLA_INET_CONF);
+    struct nlattr *ipv6 = find_setting(list, AF_INET6, IFLA_INET6_CONF);
+    size_t size = sizeof(settings->ipv4[0]);
+
+    if (ipv4 != NULL) {
+        size_t count = (size_t)nla_len(ipv4) / size;
+
+        settings->ipv4_count = count < LINK_SETTINGS_MAX ? count : LINK_SETTINGS_MAX;
+        memcpy(settings->ipv4, nla_data(ipv4), settings->ipv4_count * size);
+    }
+    if (ipv6 != NULL && (size_t)nla_len(ipv6) >= (DEVCONF_DISABLE_IPV6 + 1) * size) {
+        settings->ipv6 = true;
+        settings->ipv6_disabled = ((const uint32_t *)nla_data(ipv6))[DEVCONF_DISABLE_IPV6] != 0;
+    }
+}
+
 static void read_link(const struct nlmsghdr *message, struct link *ret)
 {
     const struct ifinfomsg *header = nlmsg_data(message);
@@ -170,6 +197,9 @@ static void read_link(const struct nlmsghdr *message, struct link *ret)
             break;
         case IFLA_STATS64:
             read_statistics(ret, attribute);
+            break;
+        case IFLA_AF_SPEC:
+            read_settings(&ret->settings, attribute);
             break;
         default:
             break;
@@ -236,9 +266,15 @@ static bool collect_link(const struct nlmsghdr *message, void *item)
 
 int link_list(struct netlink *netlink, struct link **ret_links, size_t *ret_count, struct error *err)
 {
-    struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+    const struct {
+        struct ifinfomsg header;
+        struct nlattr attribute;
+        uint32_t mask;
+    } question = {.header = {.ifi_family = AF_UNSPEC},
+                  .attribute = {.nla_len = NLA_HDRLEN + sizeof(uint32_t), .nla_type = IFLA_EXT_MASK},
+                  .mask = RTEXT_FILTER_SKIP_STATS}; /* of IPv6: a quarter of the answer */
 
-    return dump_list(netlink, RTM_GETLINK, &header, sizeof(header), "list links", sizeof(struct link),
+    return dump_list(netlink, RTM_GETLINK, &question, sizeof(question), "list links", sizeof(struct link),
                      collect_link, (void **)ret_links, ret_count, err);
 }
 

@@ -32,6 +32,14 @@ enum {
     LINK_ALTNAMES_MAX = 4,
     LINK_KIND_SIZE = 16,
     LINK_MAC_SIZE = 6,
+    LINK_SETTINGS_MAX = 40, /* of IPv4; Sallyport asks for numbers up to 32 */
+};
+
+struct link_settings { /* what the kernel has told of them */
+    size_t ipv4_count;
+    uint32_t ipv4[LINK_SETTINGS_MAX]; /* net.ipv4.conf; the first is number 1 of linux/ip.h */
+    bool ipv6;                        /* the link can speak it, if it is not disabled */
+    bool ipv6_disabled;
 };
 
 struct link {
@@ -50,6 +58,7 @@ struct link {
     uint64_t received_packets;
     uint64_t sent_bytes;
     uint64_t sent_packets;
+    struct link_settings settings;
 };
 
 struct link_address { /* an address of a link */

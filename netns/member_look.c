@@ -10,28 +10,26 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 struct look {
     const struct policy *policy;
-    struct netlink *hub;
     int own;
     struct findings *findings;
 };
 
-/* Opens a socket where the member lives: the process may be another one's by now, and is only believed if the
- * hub knows its namespace by the number of the member's link. NULL if that cannot be had. */
-static struct netlink *open_member(const struct look *look, const struct hub_member *member,
-                                   const struct tenant *tenant)
+/* Opens a socket where the member lives: the process may be another one's by now, and is only believed if it
+ * is still in the namespace in which it was found. NULL if that cannot be had. */
+static struct netlink *open_member(const struct look *look, const struct tenant *tenant)
 {
     cleanup_close int process = -1;
     cleanup_close int netns = -1;
     struct netlink *nf = NULL;
     struct error unimportant;
-    int32_t number = -1;
+    struct stat status;
 
-    if (tenant->use != USE_LIVE || member->netnsid < 0 ||
-        namespace_open_process(tenant->pid, &process, &netns, &unimportant) < 0 ||
-        link_netnsid(look->hub, netns, &number, &unimportant) < 0 || number != member->netnsid ||
+    if (tenant->use != USE_LIVE || namespace_open_process(tenant->pid, &process, &netns, &unimportant) < 0 ||
+        fstat(netns, &status) < 0 || status.st_ino != tenant->netns ||
         netlink_open_in(netns, look->own, NETLINK_NETFILTER, &nf, &unimportant) < 0)
         return NULL;
     return nf;
@@ -42,7 +40,7 @@ static struct netlink *open_member(const struct look *look, const struct hub_mem
 static void look_at_guard(const struct look *look, const struct hub_member *member,
                           const struct tenant *tenant)
 {
-    cleanup_netlink struct netlink *nf = open_member(look, member, tenant);
+    cleanup_netlink struct netlink *nf = open_member(look, tenant);
     const struct guard guards[] = {{.subnet = policy_subnet(look->policy), .only_sp0 = true},
                                    {.subnet = policy_subnet(look->policy)}};
     struct error difference;
@@ -60,17 +58,14 @@ static void look_at_guard(const struct look *look, const struct hub_member *memb
                 result == -ENOENT ? "" : ")");
 }
 
-int member_look(int hub, const struct policy *policy, const struct hub_member *members,
-                const struct tenant *tenants, size_t count, struct findings *findings, struct error *err)
+int member_look(const struct policy *policy, const struct hub_member *members, const struct tenant *tenants,
+                size_t count, struct findings *findings, struct error *err)
 {
-    cleanup_netlink struct netlink *netlink = NULL;
     struct look look = {.policy = policy, .own = namespace_open_own(err), .findings = findings};
     cleanup_close int own = look.own;
-    int result = own < 0 ? own : netlink_open_in(hub, own, NETLINK_ROUTE, &netlink, err);
 
-    if (result < 0)
-        return result;
-    look.hub = netlink;
+    if (own < 0)
+        return own;
     for (size_t i = 0; i < count; i++)
         if (!members[i].host && members[i].role[0] != '\0')
             look_at_guard(&look, &members[i], &tenants[i]);

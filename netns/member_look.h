@@ -16,5 +16,5 @@
 /* Adds a finding for every member whose guard is gone or was changed. `tenants`: of the members, who lives
  * there; `policy`: the one that the hub runs. A member that has just ended, or that may not be looked at, has
  * none. */
-int member_look(int hub, const struct policy *policy, const struct hub_member *members,
-                const struct tenant *tenants, size_t count, struct findings *findings, struct error *err);
+int member_look(const struct policy *policy, const struct hub_member *members, const struct tenant *tenants,
+                size_t count, struct findings *findings, struct error *err);

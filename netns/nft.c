@@ -1078,6 +1078,13 @@ int nft_sources_read(struct netlink *nf, const char *table, const char *set, str
     return 0;
 }
 
+const struct nft_counted *nft_sources_find(const struct nft_counted *counted, size_t count, uint32_t address)
+{
+    const struct nft_counted wanted = {.address = address};
+
+    return count == 0 ? NULL : bsearch(&wanted, counted, count, sizeof(wanted), by_address);
+}
+
 int nft_source_exists(struct netlink *nf, const char *table, const char *set, uint32_t address,
                       bool *ret_exists, struct error *err)
 {

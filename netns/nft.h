@@ -206,6 +206,9 @@ struct nft_counted {
 int nft_sources_read(struct netlink *nf, const char *table, const char *set, struct nft_counted **ret_counted,
                      size_t *ret_count, struct error *err);
 
+/* The one of the address in what was read; NULL if it has none. Borrowed. */
+const struct nft_counted *nft_sources_find(const struct nft_counted *counted, size_t count, uint32_t address);
+
 /* Whether the address is in the set. No such set: it is not. */
 int nft_source_exists(struct netlink *nf, const char *table, const char *set, uint32_t address,
                       bool *ret_exists, struct error *err);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ip.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,34 +14,43 @@ struct sysctl {
     const char *family;
     const char *key;
     const char *value;
+    unsigned number; /* under which the kernel tells a link's, of linux/ip.h; of IPv6 there is one only */
 };
 
 /* In `all` and `default` before there is a link: new namespaces inherit the host's defaults (rp_filter=2 and
  * route_localnet=1 were seen). */
 static const struct sysctl hub[] = {
-    {"ipv4", "forwarding", "1"}, /* first: in `all` it is ip_forward and changes others */
-    {"ipv4", "rp_filter",
-     "1"}, /* a member can only send from its own address: the hub has a /32 route to it */
-    {"ipv4", "accept_local", "0"},
-    {"ipv4", "route_localnet", "0"},
-    {"ipv4", "proxy_arp", "0"},
-    {"ipv4", "proxy_arp_pvlan", "0"},
-    {"ipv4", "accept_source_route", "0"},
-    {"ipv4", "accept_redirects", "0"},
-    {"ipv4", "send_redirects", "0"},
-    {"ipv4", "bc_forwarding", "0"},
-    {"ipv4", "src_valid_mark", "0"},
-    {"ipv4", "log_martians", "0"},
-    {"ipv4", "ignore_routes_with_linkdown", "0"}, /* a link's carrier is noticed up to a second late */
-    {"ipv6", "disable_ipv6", "1"},
+    {"ipv4", "forwarding", "1",
+     IPV4_DEVCONF_FORWARDING}, /* first: in `all` it is ip_forward and changes others */
+    {"ipv4", "rp_filter", "1",
+     IPV4_DEVCONF_RP_FILTER}, /* a member can only send from its own address: the hub has a /32 route to it */
+    {"ipv4", "accept_local", "0", IPV4_DEVCONF_ACCEPT_LOCAL},
+    {"ipv4", "route_localnet", "0", IPV4_DEVCONF_ROUTE_LOCALNET},
+    {"ipv4", "proxy_arp", "0", IPV4_DEVCONF_PROXY_ARP},
+    {"ipv4", "proxy_arp_pvlan", "0", IPV4_DEVCONF_PROXY_ARP_PVLAN},
+    {"ipv4", "accept_source_route", "0", IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE},
+    {"ipv4", "accept_redirects", "0", IPV4_DEVCONF_ACCEPT_REDIRECTS},
+    {"ipv4", "send_redirects", "0", IPV4_DEVCONF_SEND_REDIRECTS},
+    {"ipv4", "bc_forwarding", "0", IPV4_DEVCONF_BC_FORWARDING},
+    {"ipv4", "src_valid_mark", "0", IPV4_DEVCONF_SRC_VMARK},
+    {"ipv4", "log_martians", "0", IPV4_DEVCONF_LOG_MARTIANS},
+    {"ipv4", "ignore_routes_with_linkdown", "0",
+     IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN}, /* a link's carrier is noticed up to a second late */
+    {"ipv6", "disable_ipv6", "1", 0},
 };
 
 /* The host's end speaks IPv4 with the hub and nothing else. */
 static const struct sysctl uplink[] = {
-    {"ipv6", "disable_ipv6", "1"},        {"ipv4", "forwarding", "0"},       {"ipv4", "rp_filter", "1"},
-    {"ipv4", "accept_local", "0"},        {"ipv4", "route_localnet", "0"},   {"ipv4", "proxy_arp", "0"},
-    {"ipv4", "accept_source_route", "0"}, {"ipv4", "accept_redirects", "0"}, {"ipv4", "send_redirects", "0"},
-    {"ipv4", "bc_forwarding", "0"},
+    {"ipv6", "disable_ipv6", "1", 0},
+    {"ipv4", "forwarding", "0", IPV4_DEVCONF_FORWARDING},
+    {"ipv4", "rp_filter", "1", IPV4_DEVCONF_RP_FILTER},
+    {"ipv4", "accept_local", "0", IPV4_DEVCONF_ACCEPT_LOCAL},
+    {"ipv4", "route_localnet", "0", IPV4_DEVCONF_ROUTE_LOCALNET},
+    {"ipv4", "proxy_arp", "0", IPV4_DEVCONF_PROXY_ARP},
+    {"ipv4", "accept_source_route", "0", IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE},
+    {"ipv4", "accept_redirects", "0", IPV4_DEVCONF_ACCEPT_REDIRECTS},
+    {"ipv4", "send_redirects", "0", IPV4_DEVCONF_SEND_REDIRECTS},
+    {"ipv4", "bc_forwarding", "0", IPV4_DEVCONF_BC_FORWARDING},
 };
 
 static const struct {
@@ -68,6 +78,18 @@ void sysctls_close(const struct sysctls_directories *directories)
 {
     cleanup_close_at(&directories->ipv4);
     cleanup_close_at(&directories->ipv6);
+}
+
+/* Whether the kernel has told that the link has the value already. */
+static bool is_told(const struct sysctl *setting, const struct link_settings *told)
+{
+    unsigned wanted = (unsigned)(setting->value[0] - '0');
+
+    if (told == NULL)
+        return false;
+    if (strcmp(setting->family, "ipv6") == 0)
+        return told->ipv6 && told->ipv6_disabled == (wanted != 0);
+    return setting->number <= told->ipv4_count && told->ipv4[setting->number - 1] == wanted;
 }
 
 static int directory_of(const struct sysctls_directories *directories, const struct sysctl *setting)
@@ -119,7 +141,7 @@ static int set_one(int directory, const struct sysctl *setting, const char *plac
 }
 
 int sysctls_set(const struct sysctls_directories *directories, enum sysctls list, const char *place,
-                struct error *err)
+                const struct link_settings *told, struct error *err)
 {
     int result = 0;
 
@@ -127,14 +149,15 @@ int sysctls_set(const struct sysctls_directories *directories, enum sysctls list
         const struct sysctl *setting = &lists[list].settings[i];
         int directory = directory_of(directories, setting);
 
-        if (directory >= 0)
+        if (directory >= 0 && !is_told(setting, told))
             result = set_one(directory, setting, place, err);
     }
     return result;
 }
 
 int sysctls_look(const struct sysctls_directories *directories, enum sysctls list, const char *place,
-                 const char *network, struct findings *findings, struct error *err)
+                 const struct link_settings *told, const char *network, struct findings *findings,
+                 struct error *err)
 {
     for (size_t i = 0; i < lists[list].count; i++) {
         const struct sysctl *setting = &lists[list].settings[i];
@@ -143,7 +166,7 @@ int sysctls_look(const struct sysctls_directories *directories, enum sysctls lis
         char name[NAME_SIZE];
         cleanup_close int fd = -1;
 
-        if (directory < 0)
+        if (directory < 0 || is_told(setting, told))
             continue;
         fd = open_setting(directory, setting, place, O_RDONLY, value, err);
         if (fd == -ENOENT)

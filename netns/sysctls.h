@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "netns/finding.h"
+#include "netns/link.h"
 
 enum sysctls {
     SYSCTLS_HUB,
@@ -29,10 +30,14 @@ void sysctls_close(const struct sysctls_directories *directories);
 #define cleanup_sysctls __attribute__((cleanup(sysctls_close)))
 
 /* Sets what has another value of the list in conf/PLACE of both. `place`: "all", "default" or a link. -ENOENT
- * if the place is not there. */
+ * if the place is not there.
+ *
+ * `told`: what the kernel's list of links told of the place, or NULL. What has its value by that is not
+ * opened: it would take forty system calls for each link. */
 int sysctls_set(const struct sysctls_directories *directories, enum sysctls list, const char *place,
-                struct error *err);
+                const struct link_settings *told, struct error *err);
 
 /* Adds a finding for each that has another value. A place that is gone has none. */
 int sysctls_look(const struct sysctls_directories *directories, enum sysctls list, const char *place,
-                 const char *network, struct findings *findings, struct error *err);
+                 const struct link_settings *told, const char *network, struct findings *findings,
+                 struct error *err);

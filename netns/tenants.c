@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { START_FIELD = 22 }; /* of /proc/PID/stat, see proc(5); the second one is the name in parentheses */
@@ -62,32 +63,73 @@ static uint64_t seconds_since(uint64_t ticks)
     return (uint64_t)now.tv_sec > started ? (uint64_t)now.tv_sec - started : 0;
 }
 
+/* Where a member lives, by the hub's number. */
+struct dwelling {
+    int32_t netnsid;
+    struct tenant *tenant;
+};
+
 struct survey {
     struct netlink *netlink;
     int proc;
-    const struct hub_member *members;
-    struct tenant *tenants;
+    struct dwelling *dwellings; /* in order of their numbers */
     size_t count;
     bool blind; /* some process may not be looked at */
 };
 
-static void settle_tenant(const struct survey *survey, const char *pid, struct tenant *tenant)
+static int by_number(const void *a, const void *b)
 {
+    const struct dwelling *first = a;
+    const struct dwelling *second = b;
+
+    return (first->netnsid > second->netnsid) - (first->netnsid < second->netnsid);
+}
+
+static int list_dwellings(const struct hub_member *members, size_t count, struct tenant *tenants,
+                          struct survey *survey, struct error *err)
+{
+    survey->dwellings = calloc(count + 1, sizeof(*survey->dwellings));
+    if (survey->dwellings == NULL)
+        return error_set(err, ENOMEM, "list members");
+    for (size_t i = 0; i < count; i++)
+        if (!members[i].host && members[i].netnsid >= 0)
+            survey->dwellings[survey->count++] = (struct dwelling){members[i].netnsid, &tenants[i]};
+    qsort(survey->dwellings, survey->count, sizeof(*survey->dwellings), by_number);
+    return 0;
+}
+
+static void settle_tenant(const struct survey *survey, const char *pid, int netns, struct tenant *tenant)
+{
+    struct stat status = {.st_ino = 0};
     uint64_t ticks = 0;
     uint64_t seconds = 0;
 
-    if (!read_start(survey->proc, pid, &ticks))
+    if (!read_start(survey->proc, pid, &ticks) || fstat(netns, &status) < 0)
         return;
     seconds = seconds_since(ticks);
     if (tenant->use == USE_LIVE && seconds <= tenant->seconds)
         return;
-    *tenant = (struct tenant){.use = USE_LIVE, .pid = (pid_t)strtol(pid, NULL, 10), .seconds = seconds};
+    *tenant = (struct tenant){
+        .use = USE_LIVE, .pid = (pid_t)strtol(pid, NULL, 10), .netns = status.st_ino, .seconds = seconds};
+}
+
+/* The first with the number; NULL if there is none. */
+static const struct dwelling *find_dwelling(const struct survey *survey, int32_t number)
+{
+    const struct dwelling wanted = {.netnsid = number};
+    const struct dwelling *found =
+        bsearch(&wanted, survey->dwellings, survey->count, sizeof(wanted), by_number);
+
+    while (found != NULL && found > survey->dwellings && found[-1].netnsid == number)
+        found--;
+    return found;
 }
 
 /* As in netns/use.c: one that is gone is in no namespace, and process 1 may be closed even to root. */
 static int look_at_process(struct survey *survey, const char *pid, struct error *err)
 {
     char path[64];
+    const struct dwelling *at = NULL;
     cleanup_close int netns = -1;
     int32_t number = -1;
     int result = 0;
@@ -99,9 +141,10 @@ static int look_at_process(struct survey *survey, const char *pid, struct error 
         return 0;
     }
     result = link_netnsid(survey->netlink, netns, &number, err);
-    for (size_t i = 0; i < survey->count && result == 0 && number >= 0; i++)
-        if (!survey->members[i].host && survey->members[i].netnsid == number)
-            settle_tenant(survey, pid, &survey->tenants[i]);
+    if (result == 0 && number >= 0)
+        at = find_dwelling(survey, number);
+    for (; at != NULL && at < survey->dwellings + survey->count && at->netnsid == number; at++)
+        settle_tenant(survey, pid, netns, at->tenant);
     return result;
 }
 
@@ -119,9 +162,6 @@ static int walk(struct survey *survey, DIR *proc, struct error *err)
         if (result < 0)
             return result;
     }
-    for (size_t i = 0; i < survey->count; i++)
-        if (survey->tenants[i].use == USE_NONE && survey->blind && !survey->members[i].host)
-            survey->tenants[i].use = USE_UNKNOWN;
     return 0;
 }
 
@@ -131,7 +171,7 @@ int tenants_look(int hub, const struct hub_member *members, size_t count, struct
     cleanup_close int own = namespace_open_own(err);
     cleanup_netlink struct netlink *netlink = NULL;
     cleanup_directory DIR *proc = NULL;
-    struct survey survey = {.members = members, .tenants = tenants, .count = count};
+    struct survey survey = {.netlink = NULL};
     int result = own < 0 ? own : netlink_open_in(hub, own, NETLINK_ROUTE, &netlink, err);
 
     if (result < 0)
@@ -141,5 +181,12 @@ int tenants_look(int hub, const struct hub_member *members, size_t count, struct
         return error_set(err, errno, "open /proc");
     memset(tenants, 0, count * sizeof(*tenants));
     survey.netlink = netlink;
-    return walk(&survey, proc, err);
+    result = list_dwellings(members, count, tenants, &survey, err);
+    if (result == 0)
+        result = walk(&survey, proc, err);
+    for (size_t i = 0; i < count; i++)
+        if (tenants[i].use == USE_NONE && survey.blind && !members[i].host)
+            tenants[i].use = USE_UNKNOWN;
+    free(survey.dwellings);
+    return result;
 }

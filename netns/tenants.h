@@ -15,6 +15,7 @@
 struct tenant { /* of the member at the same place in the list */
     enum use use;
     pid_t pid;        /* USE_LIVE: the oldest process there, as this process sees it */
+    ino_t netns;      /* USE_LIVE: the namespace, as long as it lives */
     uint64_t seconds; /* USE_LIVE: since it was started */
 };
 

@@ -215,7 +215,7 @@ static int create(const struct uplink *uplink, struct error *err)
     return result < 0 ? error_prefix(err, "make uplink %s", name) : 0;
 }
 
-static int set_sysctls(const struct uplink *uplink, const char *name, struct error *err)
+static int set_sysctls(const struct uplink *uplink, const struct link *link, struct error *err)
 {
     cleanup_sysctls struct sysctls_directories directories = {-1, -1};
     int result = namespace_enter(uplink->host_netns, err);
@@ -223,7 +223,7 @@ static int set_sysctls(const struct uplink *uplink, const char *name, struct err
     if (result == 0)
         result = sysctls_open(&directories, err);
     if (result == 0)
-        result = sysctls_set(&directories, SYSCTLS_UPLINK, name, err);
+        result = sysctls_set(&directories, SYSCTLS_UPLINK, link->name, &link->settings, err);
     namespace_return(uplink->own);
     return result;
 }
@@ -243,7 +243,7 @@ static int settle_host(const struct uplink *uplink, const struct link *link, str
                                  .index = link->index};
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     uint8_t mac[LINK_MAC_SIZE];
-    int result = set_sysctls(uplink, link->name, err);
+    int result = set_sysctls(uplink, link, err);
 
     if (result < 0)
         return result;

@@ -82,7 +82,7 @@ static int look_at_sysctls(const struct policy *policy, int host_netns, int own,
     if (result == 0)
         result = sysctls_open(&directories, err);
     if (result == 0)
-        result = sysctls_look(&directories, SYSCTLS_UPLINK, link, policy->network, findings, err);
+        result = sysctls_look(&directories, SYSCTLS_UPLINK, link, NULL, policy->network, findings, err);
     namespace_return(own);
     return result;
 }

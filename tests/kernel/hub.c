@@ -594,13 +594,12 @@ Test(hub, is_listed_with_its_members)
 static uint64_t refused_of(int hub, uint32_t address)
 {
     cleanup_free struct nft_counted *counted = NULL;
+    const struct nft_counted *found = NULL;
     size_t count = 0;
 
     cr_assert(hub_refused_of(hub, &counted, &count, &err) == 0, "%s", err.text);
-    for (size_t i = 0; i < count; i++)
-        if (counted[i].address == address)
-            return counted[i].packets;
-    return 0;
+    found = nft_sources_find(counted, count, address);
+    return found != NULL ? found->packets : 0;
 }
 
 /* It goes on when the network is reloaded, and begins anew with who gets the address next. */

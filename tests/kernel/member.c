@@ -154,6 +154,8 @@ Test(member, link_is_named_and_shaped_as_designed)
     cr_expect_eq(world_run(netns, "ip -d link show sp0 | grep -q 'numtxqueues 1 numrxqueues 1'"), 0);
     cr_expect_eq(world_run(netns, "ip link show sp0 | grep -q 'NOARP,UP'"), 0);
     cr_expect_eq(world_run(netns, "ip link show sp0 | grep -q '02:53:0a:fa:08:03'"), 0);
+    cr_expect_eq(world_run(netns, "grep -q 1 /proc/sys/net/ipv6/conf/sp0/disable_ipv6"), 0);
+    cr_expect_eq(world_run(netns, "ip -6 route | grep -q '^unreachable default'"), 0);
     cr_expect_eq(
         world_run(netns, "ip neigh | grep -q '^169.254.0.1 dev sp0 lladdr 02:54:0a:fa:08:03 PERMANENT'"), 0);
     cr_expect_eq(world_run(hub, "ip link show c-the-id | grep -q sp0afa0803"), 0);

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/ipv6.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
@@ -535,7 +536,48 @@ Test(answers, attributes_of_every_size)
         read_one(IFLA_STATS64, bytes, size);
         read_one(IFLA_LINKINFO, bytes, size);
         read_one(IFLA_PROP_LIST, bytes, size);
+        read_one(IFLA_AF_SPEC, bytes, size);
     }
+}
+
+/* A link with settings of one family, as they are read. */
+static struct link_settings read_settings(int family, int type, const void *values, size_t size)
+{
+    struct link links[8] = {{0}};
+    struct error err = {0};
+    struct nl_msg *message = make_link(1, 0);
+    struct nlattr *all = nla_nest_start(message, IFLA_AF_SPEC);
+    struct nlattr *of_family = nla_nest_start(message, family);
+
+    nla_put(message, type, (int)size, values);
+    nla_nest_end(message, of_family);
+    nla_nest_end(message, all);
+    begin_conversation();
+    put(message);
+    put_end(0, 0);
+    cr_assert_eq(list_links(links, &err), 1, "%s", err.text);
+    return links[0].settings;
+}
+
+/* An older kernel tells fewer settings, a later one more than there is room for. What is not told is none. */
+Test(answers, settings_of_every_size)
+{
+    uint32_t values[DEVCONF_MAX + 1] = {[DEVCONF_DISABLE_IPV6] = 1};
+    const size_t enough = (DEVCONF_DISABLE_IPV6 + 1) * sizeof(values[0]);
+
+    for (size_t size = 0; size <= sizeof(values); size++) {
+        size_t count = size / sizeof(values[0]);
+        struct link_settings ipv4 = read_settings(AF_INET, IFLA_INET_CONF, values, size);
+        struct link_settings ipv6 = read_settings(AF_INET6, IFLA_INET6_CONF, values, size);
+
+        cr_expect_eq(ipv4.ipv4_count, count < LINK_SETTINGS_MAX ? count : LINK_SETTINGS_MAX, "%zu", size);
+        cr_expect_eq(memcmp(ipv4.ipv4, values, ipv4.ipv4_count * sizeof(values[0])), 0, "%zu", size);
+        cr_expect_not(ipv4.ipv6 || ipv6.ipv4_count != 0);
+        cr_expect_eq(ipv6.ipv6, size >= enough, "%zu", size);
+        cr_expect_eq(ipv6.ipv6_disabled, size >= enough, "%zu", size);
+    }
+    values[DEVCONF_DISABLE_IPV6] = 0;
+    cr_expect_not(read_settings(AF_INET6, IFLA_INET6_CONF, values, sizeof(values)).ipv6_disabled);
 }
 
 /* More names than there is room for, each longer than its room; and nests in nests in nests. */
