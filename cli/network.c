@@ -68,7 +68,7 @@ static void tell_stranded(const struct policy *policy)
     struct findings findings = {.count = 0};
     struct error err;
 
-    if (stranded_look(policy, &findings, &err) < 0)
+    if (stranded_look(policy, NULL, 0, &findings, &err) < 0)
         finding_add(&findings, "member-without-link", "look for containers without link: %s", err.text);
     for (size_t i = 0; i < findings.count; i++)
         fprintf(stderr, "sallyport: %s: %s\n", policy->network, findings.list[i].text);

@@ -20,9 +20,31 @@ struct search {
     struct findings *findings;
     int own;
     int proc;
-    ino_t *seen; /* every namespace that was entered */
-    size_t count;
+    ino_t *housed; /* the namespaces of tenants, in order */
+    size_t housed_count;
+    ino_t *seen; /* every other one that was entered */
+    size_t seen_count;
 };
+
+static int by_number(const void *a, const void *b)
+{
+    ino_t first = *(const ino_t *)a;
+    ino_t second = *(const ino_t *)b;
+
+    return (first > second) - (first < second);
+}
+
+static int list_housed(struct search *search, const struct tenant *tenants, size_t count, struct error *err)
+{
+    search->housed = calloc(count + 1, sizeof(*search->housed));
+    if (search->housed == NULL)
+        return error_set(err, ENOMEM, "look for members");
+    for (size_t i = 0; i < count; i++)
+        if (tenants[i].use == USE_LIVE)
+            search->housed[search->housed_count++] = tenants[i].netns;
+    qsort(search->housed, search->housed_count, sizeof(*search->housed), by_number);
+    return 0;
+}
 
 /* Whether the namespace is new, which it is not again. */
 static int is_new(struct search *search, int netns, struct error *err)
@@ -32,14 +54,17 @@ static int is_new(struct search *search, int netns, struct error *err)
 
     if (fstat(netns, &status) < 0)
         return error_set(err, errno, "look at a network namespace");
-    for (size_t i = 0; i < search->count; i++)
+    if (bsearch(&status.st_ino, search->housed, search->housed_count, sizeof(*search->housed), by_number) !=
+        NULL)
+        return 0;
+    for (size_t i = 0; i < search->seen_count; i++)
         if (search->seen[i] == status.st_ino)
             return 0;
-    more = reallocarray(search->seen, search->count + 1, sizeof(*more));
+    more = reallocarray(search->seen, search->seen_count + 1, sizeof(*more));
     if (more == NULL)
         return error_set(err, ENOMEM, "look for members");
     search->seen = more;
-    search->seen[search->count++] = status.st_ino;
+    search->seen[search->seen_count++] = status.st_ino;
     return 1;
 }
 
@@ -99,7 +124,8 @@ static int walk(struct search *search, DIR *proc, struct error *err)
     return result < 0 ? result : 0;
 }
 
-int stranded_look(const struct policy *policy, struct findings *findings, struct error *err)
+int stranded_look(const struct policy *policy, const struct tenant *tenants, size_t count,
+                  struct findings *findings, struct error *err)
 {
     cleanup_close int own = namespace_open_own(err);
     cleanup_directory DIR *proc = opendir("/proc");
@@ -109,7 +135,10 @@ int stranded_look(const struct policy *policy, struct findings *findings, struct
     if (own >= 0 && proc == NULL)
         return error_set(err, errno, "open /proc");
     if (own >= 0)
+        result = list_housed(&search, tenants, count, err);
+    if (result >= 0)
         result = walk(&search, proc, err);
+    free(search.housed);
     free(search.seen);
     return result;
 }

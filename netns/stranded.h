@@ -8,9 +8,12 @@
 
 #include "base/error.h"
 #include "netns/finding.h"
+#include "netns/tenants.h"
 #include "policy/policy.h"
 
 /* Adds a finding for every network namespace in which somebody lives and that has this network's guard, as it
- * was made, but no link. Enters each namespace that a process is in, but the caller's, once. One that has
- * just ended, or that may not be looked at, has none. */
-int stranded_look(const struct policy *policy, struct findings *findings, struct error *err);
+ * was made, but no link. Enters each namespace that a process is in, once, but the caller's and those of
+ * `tenants`: they live behind a link of the hub. One that has just ended, or that may not be looked at, has
+ * none. */
+int stranded_look(const struct policy *policy, const struct tenant *tenants, size_t count,
+                  struct findings *findings, struct error *err);
