@@ -31,6 +31,8 @@ enum {
 
     LAST_MOMENTS_MS = 50, /* of processes that have been killed with their container */
     LAST_STEP_MS = 2,
+
+    MANY = 256, /* namespaces beside a member's */
 };
 
 struct attach {
@@ -68,10 +70,14 @@ static int install_guard(const struct attach *attach, struct error *err)
 }
 
 /* While the link is still down. Ours alone: with `default` an engine that adds its own interface later could
- * not give it an IPv6 address, and would fail the container's start before the seal can remove it. */
-static int disable_ipv6(struct error *err)
+ * not give it an IPv6 address, and would fail the container's start before the seal can remove it.
+ *
+ * The hub's number for a namespace is the lowest that is free: about as many others live. */
+static int disable_ipv6(const struct attach *attach, struct error *err)
 {
-    int result = namespace_sysctl("net/ipv6/conf/" MEMBER_LINK "/disable_ipv6", "1", err);
+    static const char name[] = "net/ipv6/conf/" MEMBER_LINK "/disable_ipv6";
+    int result = attach->link.peer_netnsid < MANY ? namespace_sysctl(name, "1", err)
+                                                  : namespace_sysctl_apart(name, "1", err);
 
     return result == -ENOENT && !namespace_has_ipv6() ? 0 : result;
 }
@@ -156,7 +162,7 @@ static int attach_inside(struct attach *attach, struct error *err)
         result = address_take(request, attach->altname, attach->hub, attach->member, &attach->link,
                               &attach->address, err);
     if (result == 0)
-        result = disable_ipv6(err);
+        result = disable_ipv6(attach, err);
     if (result == 0)
         result = configure_member(attach, err);
     if (result == 0)

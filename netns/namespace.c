@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -137,18 +138,43 @@ int namespace_socket(int netns, int own, int family, int type, int protocol, str
     return result;
 }
 
-int namespace_sysctl(const char *name, const char *value, struct error *err)
+static int write_setting(int procfs, const char *name, const char *value, struct error *err)
 {
     char path[SYSCTL_PATH_SIZE];
     cleanup_close int fd = -1;
     int result = 0;
 
-    snprintf(path, sizeof(path), "/proc/sys/%s", name);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
+    snprintf(path, sizeof(path), "sys/%s", name);
+    fd = openat(procfs, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return error_set(err, errno, "open %s", path);
+        return error_set(err, errno, "open /proc/%s", path);
     result = file_write_all(fd, value, strlen(value));
-    return result < 0 ? error_set(err, -result, "write %s to %s", value, path) : 0;
+    return result < 0 ? error_set(err, -result, "write %s to /proc/%s", value, path) : 0;
+}
+
+int namespace_sysctl(const char *name, const char *value, struct error *err)
+{
+    cleanup_close int procfs = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    return procfs >= 0 ? write_setting(procfs, name, value, err) : error_set(err, errno, "open /proc");
+}
+
+/* Returns a descriptor, or -1. glibc has these calls from 2.36 on. */
+static int mount_procfs(void)
+{
+    const unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    cleanup_close int context = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+
+    if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return -1;
+    return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+}
+
+int namespace_sysctl_apart(const char *name, const char *value, struct error *err)
+{
+    cleanup_close int procfs = mount_procfs();
+
+    return procfs >= 0 ? write_setting(procfs, name, value, err) : namespace_sysctl(name, value, err);
 }
 
 bool namespace_has_ipv6(void)

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -254,6 +255,7 @@ Test(member, three_hundred_have_addresses_of_their_own)
         seen[address - 0x0afa0a00] = true;
     }
     cr_expect_eq(count_members(), MEMBERS);
+    cr_expect_eq(world_run(namespaces[MEMBERS - 1], "grep -q 1 /proc/sys/net/ipv6/conf/sp0/disable_ipv6"), 0);
     qsort(took, MEMBERS, sizeof(took[0]), compare_numbers);
     fprintf(stderr, "one attach: median %lu us, p95 %lu us\n", (unsigned long)took[MEMBERS / 2],
             (unsigned long)took[MEMBERS * 95 / 100]);
@@ -744,6 +746,40 @@ Test(member, is_attached_with_three_capabilities)
     cr_assert(waitpid(pid, &status, 0) == pid);
     cr_expect_eq(status, 0);
     cr_expect(verify(netns, "gateway", "one") == 0, "%s", err.text);
+}
+
+/* In a child with these capabilities, in the namespace; and where `covered` without the machine's procfs. */
+static int write_apart(int netns, const char *value, uint32_t capabilities, bool covered)
+{
+    static const char name[] = "net/ipv4/conf/default/log_martians";
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (namespace_enter(netns, &err) < 0 ||
+            (covered && (unshare(CLONE_NEWNS) < 0 || mount("none", "/proc", "tmpfs", 0, NULL) < 0 ||
+                         namespace_sysctl(name, value, &err) != -ENOENT)))
+            _exit(8);
+        keep_capabilities(capabilities);
+        _exit(namespace_sysctl_apart(name, value, &err) == 0 ? 0 : 1);
+    }
+    cr_assert(waitpid(pid, &status, 0) == pid);
+    return status;
+}
+
+/* As beside many others: a procfs of its own is that of the same namespace, and without one it works, too. */
+Test(member, settings_are_written_apart)
+{
+    static const char reads_1[] = "grep -q 1 /proc/sys/net/ipv4/conf/default/log_martians";
+    cleanup_close int netns = world_namespace();
+
+    cr_expect_neq(world_run(netns, reads_1), 0);
+    cr_expect_eq(write_apart(netns, "1", 1U << CAP_SYS_ADMIN, true), 0);
+    cr_expect_eq(world_run(netns, reads_1), 0);
+    cr_expect_neq(world_run(-1, reads_1), 0);
+    cr_expect_eq(write_apart(netns, "0", 0, false), 0);
+    cr_expect_neq(world_run(netns, reads_1), 0);
+    cr_expect_neq(write_apart(netns, "1", 0, true), 0);
 }
 
 /* Who cannot see whether anybody lives there does not delete. */
