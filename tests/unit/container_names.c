@@ -81,22 +81,33 @@ Test(container_names, longest_and_longer)
     name_is(text, NULL);
 }
 
-/* Of a list without end the beginning is taken. */
+static const char *find_number(const struct container_names *names, unsigned number)
+{
+    char id[CONTAINER_ID_LENGTH + 1];
+
+    snprintf(id, sizeof(id), "%064x", number);
+    return container_names_find(names, id);
+}
+
+/* Of a list without end the beginning is taken, in whatever order it is. */
 Test(container_names, more_than_there_is_room_for)
 {
+    enum { MANY = CONTAINER_NAMES_MAX + 10 };
     cleanup_container_names struct container_names names = {.list = NULL};
     cleanup_free char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
 
     fputc('[', out);
-    for (unsigned i = 0; i < CONTAINER_NAMES_MAX + 10; i++)
-        fprintf(out, "%s{\"id\": \"%064x\", \"names\": [\"n%u\"]}", i == 0 ? "" : ",", i, i);
+    for (unsigned i = 0; i < MANY; i++)
+        fprintf(out, "%s{\"id\": \"%064x\", \"names\": [\"n%u\"]}", i == 0 ? "" : ",", MANY - i, i);
     fputc(']', out);
     fclose(out);
     container_names_parse(text, length, "id", "names", &names);
     cr_assert_eq(names.count, CONTAINER_NAMES_MAX);
-    cr_expect_str_eq(names.list[CONTAINER_NAMES_MAX - 1].name, "n8191");
+    cr_expect_str_eq(find_number(&names, MANY), "n0");
+    cr_expect_str_eq(find_number(&names, MANY - CONTAINER_NAMES_MAX + 1), "n8191");
+    cr_expect_null(find_number(&names, MANY - CONTAINER_NAMES_MAX));
     cr_expect(container_names_id(names.list[0].id) && !container_names_id("my-agent") &&
               !container_names_id(""));
 }
