@@ -81,7 +81,7 @@ static int ask(const struct recording *recording, const void *bytes, size_t size
 Test(answers, recorded_ones_are_understood, .init = prepare)
 {
     /* In the order of `questions`. */
-    static const int expected[] = {3, 0, 1, 3, 6, 2, 3, 0, 7, 111, 0, 0, 0, 1, 1};
+    static const int expected[] = {3, 0, 1, 3, 6, 2, 3, 0, 9, 111, 0, 0, 0, 1, 1};
 
     cr_assert_eq(array_size(expected), questions_count);
     for (size_t i = 0; i < questions_count; i++) {
