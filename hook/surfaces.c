@@ -239,7 +239,7 @@ static bool is_engines_mount(const char *path, const char *below, const char *bu
         if (strcmp(name, SHARED[i]) == 0)
             return true;
     return strncmp(below, "volumes/", strlen("volumes/")) == 0 || strstr(below, "/volumes/") != NULL ||
-           mountinfo_below(path, bundle) != NULL || has_id_of(path, bundle);
+           has_id_of(path, bundle);
 }
 
 /* The state that the path is in, NULL if in none; *ret_below is the part of the path below it. */
@@ -263,8 +263,9 @@ static const char *state_above(const struct surfaces *self, const char *path, co
     return NULL;
 }
 
-/* A part of what is refused as a whole: a policy, the config of another container. Before the bundle is known
- * (Podman's precreate: then `bundle` is the root) nobody can tell what is the container's own. */
+/* A part of what is refused as a whole: a policy, the config of another container. What is in the bundle is
+ * the container's own, as Sallyport's files are in each; and all is, before the bundle is known (Podman's
+ * precreate: then it is the root), because nobody can tell. */
 static int check_inside(const struct surfaces *self, int fd, const char *what)
 {
     char path[PATH_MAX];
@@ -276,12 +277,12 @@ static int check_inside(const struct surfaces *self, int fd, const char *what)
 
     if (result < 0 || fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
         return result; /* devices and sockets have been judged */
-    state = state_above(self, path, &below);
-    if (state == NULL)
-        return 0;
     result = file_path(self->bundle, "the bundle", bundle, self->err);
-    if (result < 0 || strcmp(bundle, "/") == 0 || is_engines_mount(path, below, bundle))
+    if (result < 0 || mountinfo_below(path, bundle) != NULL)
         return result;
+    state = state_above(self, path, &below);
+    if (state == NULL || is_engines_mount(path, below, bundle))
+        return 0;
     error_set(self->err, 0, "%s is in %s, a way out of the network", what, state);
     return error_advise(self->err, "drop the mount");
 }
