@@ -146,6 +146,22 @@ static int read_members(struct network_view *view, int hub, struct error *err)
     return tenants_look(hub, view->members, view->count, view->tenants, err);
 }
 
+/* One is told of: they are all of one release, or somebody has changed that one. */
+static void look_at_segments(struct network_view *view)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        const struct hub_member *member = &view->members[i];
+
+        if (!member->up || member->settings.segment == 0 || member->settings.segment >= LINK_SEGMENT)
+            continue;
+        finding_add(&view->findings, "small-segments",
+                    "link %s in the hub cuts what is larger than %u bytes into packets, which takes five "
+                    "times as long: run `sallyport network reload %s`",
+                    member->link, member->settings.segment, view->network);
+        return;
+    }
+}
+
 static void add_refusals(const struct nft_counted *counted, size_t count, uint32_t address,
                          struct network_member *member)
 {
@@ -189,6 +205,7 @@ static int read_hub(struct network_view *view, int hub, int host_netns, struct e
     if (result < 0)
         return result;
     look_at_members(view);
+    look_at_segments(view);
     result = hub_settings(hub, view->network, view->members, view->count, &view->findings, err);
     if (result == 0)
         result = hub_foreign(hub, view->network, policy, &view->findings, err);

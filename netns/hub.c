@@ -374,6 +374,8 @@ int hub_reload(const struct policy *policy, int host_netns, struct error *err)
         result = check_members(policy, members, count, err);
     if (result == 0)
         result = repair_sysctls(hub, members, count, err);
+    if (result == 0)
+        result = link_enlarge_segments(netlink, err);
     return result < 0 ? result : apply(policy, hub, host_netns, err);
 }
 

@@ -20,6 +20,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+enum { GSO_IPV4_MAX_SIZE = 63 }; /* IFLA_GSO_IPV4_MAX_SIZE of Linux 6.3, which older headers do not have */
+
 void link_hub_name(uint32_t address, char ret_name[IFNAMSIZ])
 {
     snprintf(ret_name, IFNAMSIZ, "sp%08x", address);
@@ -200,6 +202,9 @@ static void read_link(const struct nlmsghdr *message, struct link *ret)
             break;
         case IFLA_AF_SPEC:
             read_settings(&ret->settings, attribute);
+            break;
+        case GSO_IPV4_MAX_SIZE:
+            ret->settings.segment = netlink_number(attribute);
             break;
         default:
             break;
@@ -426,6 +431,17 @@ int link_delete_all(struct netlink *netlink, struct error *err)
     return result < 0 ? result : link_delete_retired(netlink, err);
 }
 
+int link_enlarge_segments(struct netlink *netlink, struct error *err)
+{
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    struct nl_msg *message =
+        add_link_request(batch, RTM_NEWLINK, NLM_F_ACK, 0, "set the size of segments of the hub's links");
+
+    nla_put_u32(message, IFLA_GROUP, LINK_GROUP);
+    nla_put_u32(message, GSO_IPV4_MAX_SIZE, LINK_SEGMENT);
+    return netlink_send(netlink, batch, NULL, err);
+}
+
 int link_notice_carrier(struct netlink *netlink, const char *name, struct error *err)
 {
     struct ethtool_value carrier = {.cmd = ETHTOOL_GLINK};
@@ -446,6 +462,7 @@ void link_add_up(struct netlink_batch *batch, int index, const char *alias)
     struct nl_msg *message =
         netlink_batch_add(batch, RTM_SETLINK, NLM_F_ACK, &header, sizeof(header), "set link up");
 
+    nla_put_u32(message, GSO_IPV4_MAX_SIZE, LINK_SEGMENT);
     if (alias != NULL)
         nla_put_string(message, IFLA_IFALIAS, alias);
 }

@@ -25,6 +25,7 @@
 enum {
     LINK_LOOPBACK = 1,           /* the index of `lo`, the same in every namespace */
     LINK_MTU = 1500,             /* one for the whole network, whatever the default of the machine */
+    LINK_SEGMENT = 192 * 1024,   /* bytes that TCP may hand to a link in one piece, see link_add_up */
     LINK_GROUP = 0x5350,         /* of all the hub's ends, so that one request deletes them all */
     LINK_GROUP_RETIRED = 0x5351, /* of those that have been retired */
     LINK_ALIAS_SIZE = 256,
@@ -40,6 +41,7 @@ struct link_settings { /* what the kernel has told of them */
     uint32_t ipv4[LINK_SETTINGS_MAX]; /* net.ipv4.conf; the first is number 1 of linux/ip.h */
     bool ipv6;                        /* the link can speak it, if it is not disabled */
     bool ipv6_disabled;
+    uint32_t segment; /* LINK_SEGMENT; 0: the kernel knows none */
 };
 
 struct link {
@@ -131,8 +133,18 @@ int link_delete_all(struct netlink *netlink, struct error *err);
  * given to send: the first connection of a container would wait a second for its second attempt. */
 int link_notice_carrier(struct netlink *netlink, const char *name, struct error *err);
 
+/* Sets LINK_SEGMENT for all links of LINK_GROUP: those that an earlier release has made. */
+int link_enlarge_segments(struct netlink *netlink, struct error *err);
+
 /* Requests for a batch. */
-void link_add_up(struct netlink_batch *batch, int index, const char *alias); /* without ARP; alias or NULL */
+
+/* Sets the link up, without ARP; alias or NULL.
+ *
+ * TCP may hand it LINK_SEGMENT bytes in one piece, from Linux 6.3 on; earlier kernels pass over that and stay
+ * at 64 KiB. A piece takes the same time from namespace to namespace whatever its size: one stream from agent
+ * to proxy has 1.5 times the throughput of a bare veth pair, and 0.9 with 64 KiB; still larger ones gain
+ * nothing. All ends of a network are the same: one that is not cuts larger pieces into single packets. */
+void link_add_up(struct netlink_batch *batch, int index, const char *alias);
 void link_add_loopback_up(struct netlink_batch *batch);
 void link_add_altname(struct netlink_batch *batch, int index, const char *altname);
 void link_add_alias(struct netlink_batch *batch, int index, const char *alias);

@@ -221,6 +221,18 @@ refusals()
     clean
 }
 
+# `gso_max_size` of an older iproute2 sets the size for IPv4, too.
+@test "a link that cuts large segments; reload mends it" {
+    local link
+    for link in $(hub ip -brief link show type veth | sed 's/@.*//'); do
+        hub ip link set "$link" gso_max_size 32768
+        named small-segments "link $link in the hub cuts what is larger than 32768 bytes"
+        "$SALLYPORT" network reload "$NETWORK"
+        clean
+    done
+    [[ -n $link ]]
+}
+
 @test "the uplink: gone, elsewhere, down, without address, route, routing rule or table; reload mends it" {
     ip address delete "$PROXY/32" dev "$UPLINK"
     named uplink-address "lost the proxy's address"

@@ -144,6 +144,19 @@ Test(member, reaches_the_proxy_and_no_other_port)
     world_stop(other);
 }
 
+/* Kernels before 6.3 know none. */
+static void expect_segments(int netns, const char *name)
+{
+    cleanup_close int own = namespace_open_own(&err);
+    cleanup_netlink struct netlink *netlink = NULL;
+    struct link link;
+
+    cr_assert_eq(netlink_open_in(netns, own, NETLINK_ROUTE, &netlink, &err), 0, "%s", err.text);
+    cr_assert_eq(link_find(netlink, name, &link, &err), 0, "%s", err.text);
+    cr_expect(link.settings.segment == LINK_SEGMENT || link.settings.segment == 0, "%s: %u", name,
+              link.settings.segment);
+}
+
 /* What the other rooms and the administrator's `ip link` rely on: the names, and what the kernel would choose
  * otherwise by its own defaults. */
 Test(member, link_is_named_and_shaped_as_designed)
@@ -154,6 +167,8 @@ Test(member, link_is_named_and_shaped_as_designed)
     cr_expect_eq(world_run(netns, "ip -d link show sp0 | grep -q 'mtu 1500 .*'"), 0);
     cr_expect_eq(world_run(netns, "ip -d link show sp0 | grep -q 'numtxqueues 1 numrxqueues 1'"), 0);
     cr_expect_eq(world_run(netns, "ip link show sp0 | grep -q 'NOARP,UP'"), 0);
+    expect_segments(netns, "sp0");
+    expect_segments(hub, "sp0afa0803");
     cr_expect_eq(world_run(netns, "ip link show sp0 | grep -q '02:53:0a:fa:08:03'"), 0);
     cr_expect_eq(world_run(netns, "grep -q 1 /proc/sys/net/ipv6/conf/sp0/disable_ipv6"), 0);
     cr_expect_eq(world_run(netns, "ip -6 route | grep -q '^unreachable default'"), 0);
