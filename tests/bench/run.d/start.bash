@@ -17,6 +17,7 @@ suite_up()
     done
     peer none "no network"
     peer filter "no network, Sallyport's filter without its hooks"
+    peer hooks "no network, Sallyport's filter, two hooks that do nothing"
     peer bridge "the engine's bridge"
     peer sealed "Sallyport"
     peer runtime "Sallyport, by sallyport-runtime"
@@ -31,9 +32,12 @@ suite_up()
     bundle none agent true
     bundle sealed agent true
     bundle filter agent true
+    bundle hooks agent true
     seal sealed
     jq .linux.seccomp "$WORK/bundles/sealed/config.json" >"$WORK/filter"
     configure filter --slurpfile filter "$WORK/filter" '.linux.seccomp = $filter[0]'
+    configure hooks --slurpfile filter "$WORK/filter" --arg empty "$PROGRAMS/floor" '.linux.seccomp = $filter[0]
+        | .hooks = {createRuntime: [{path: $empty}], poststop: [{path: $empty}]}'
     mkdir -p "$WORK/docker"
     docker_role "$WORK/docker" "$NETWORK" agent
     docker_up "$WORK/docker"
@@ -61,7 +65,7 @@ suite_measure()
 start_round()
 {
     local turn
-    for turn in $(shuf --echo -- {runc,crun}/{none,filter,sealed,runtime} \
+    for turn in $(shuf --echo -- {runc,crun}/{none,filter,hooks,sealed,runtime} \
         {docker,podman}/{none,bridge,sealed,sealed-bridge}); do
         "start_${turn%/*}" "${turn#*/}" </dev/null >/dev/null
     done
