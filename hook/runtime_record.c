@@ -37,18 +37,23 @@ static bool is_ours_and_waits(int directory)
     return fstatat(directory, WAITS, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISFIFO(st.st_mode);
 }
 
-/* runc keeps what the config does not have a place for in labels, "bundle=PATH" among them. */
+/* runc keeps what the config does not have a place for in labels: "bundle=PATH", and "NAME=VALUE" of every
+ * annotation. One may be named so, by whoever annotates: of two nobody but runc knows which it believes. */
 static const char *find_bundle(const json_t *record)
 {
     const json_t *labels = json_object_get(json_object_get(record, "config"), "labels");
+    const char *bundle = NULL;
 
     for (size_t i = 0; i < json_array_size(labels); i++) {
         const char *label = json_string_value(json_array_get(labels, i));
 
-        if (label != NULL && strncmp(label, BUNDLE_LABEL "/", strlen(BUNDLE_LABEL "/")) == 0)
-            return label + strlen(BUNDLE_LABEL);
+        if (label == NULL || strncmp(label, BUNDLE_LABEL, strlen(BUNDLE_LABEL)) != 0)
+            continue;
+        if (bundle != NULL)
+            return NULL;
+        bundle = label + strlen(BUNDLE_LABEL);
     }
-    return NULL;
+    return bundle != NULL && bundle[0] == '/' ? bundle : NULL;
 }
 
 bool runtime_record_parse(const char *text, size_t length, const char *id, json_t **ret, uint64_t *ret_start)

@@ -171,6 +171,10 @@ Test(runtime_record, in_another_form)
         "{\"id\": \"c\", \"init_process_pid\": 7, \"init_process_start\": 7, \"config\": {\"labels\": [7, "
         "\"other=/b\"]}}",
         "{\"id\": \"c\", \"init_process_pid\": 7, \"init_process_start\": 7, \"config\": {\"labels\": "
+        "[\"bundle=/an/annotation\", \"bundle=/b\"]}}",
+        "{\"id\": \"c\", \"init_process_pid\": 7, \"init_process_start\": 7, \"config\": {\"labels\": "
+        "[\"bundle=/b\", \"bundle=an annotation\"]}}",
+        "{\"id\": \"c\", \"init_process_pid\": 7, \"init_process_start\": 7, \"config\": {\"labels\": "
         "\"bundle=/b\"}}",
         "{\"id\": \"c\", \"init_process_pid\": 7, \"init_process_start\": 7, \"labels\": [\"bundle=/b\"]}",
     };
