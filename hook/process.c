@@ -54,7 +54,8 @@ struct scan { /* who is in a namespace */
     const char *kind;
     struct stat wanted;
     struct stat network;
-    struct stat mounts; /* the caller's: of its host's processes */
+    struct stat mounts; /* the caller's, as of its host's processes */
+    struct stat users;
     bool others;
     bool other_network;
 };
@@ -90,13 +91,16 @@ static int scan_thread(struct scan *scan, const char *thread, struct threads *th
 
 /* Whether it is a process of the host's that has threads elsewhere as well: no container's, but the engine.
  * Who makes a network namespace in Go gives up the thread that did it. That thread ends; but the first of a
- * process cannot, and stays in there for as long as the engine runs. */
+ * process cannot, and stays in there for as long as the engine runs. Any user can make one in a user
+ * namespace of his own, and stay in it. */
 static bool is_engine(const struct scan *scan, const char *process, const struct threads *threads)
 {
     struct stat mounts;
+    struct stat users;
 
     return threads->outside && process_stat_namespace(process, "mnt", &mounts) == 0 &&
-           same_namespace(&mounts, &scan->mounts);
+           same_namespace(&mounts, &scan->mounts) && process_stat_namespace(process, "user", &users) == 0 &&
+           same_namespace(&users, &scan->users);
 }
 
 /* Looks at every thread of the process: its first one may have ended, and shows no namespaces then, while
@@ -141,7 +145,8 @@ int refuse_others_in_namespace(pid_t pid, const char *kind, bool *ret_others, bo
         return error_set(err, errno, "open /proc");
     if (process_stat_namespace(own, kind, &scan.wanted) < 0 ||
         process_stat_namespace(own, "net", &scan.network) < 0 ||
-        process_stat_namespace("self", "mnt", &scan.mounts) < 0)
+        process_stat_namespace("self", "mnt", &scan.mounts) < 0 ||
+        process_stat_namespace("self", "user", &scan.users) < 0)
         return error_set(err, ESRCH, "read the namespaces of process %s", own);
     for (errno = 0; (entry = readdir(proc)) != NULL; errno = 0) {
         int result = 0;

@@ -116,6 +116,28 @@ time.sleep(600)' 3>&- &
     [ "$status" -eq 0 ] || fail "$output"
 }
 
+@test "a network namespace that a user has made, with a thread of his in it: he is no engine" {
+    rm -f "$WORK/thread"
+    /usr/bin/python3 -c '
+import ctypes, threading, time
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+libc = ctypes.CDLL(None)
+libc.unshare(CLONE_NEWUSER)
+def stay():
+    libc.unshare(CLONE_NEWNET)
+    print(threading.get_native_id(), flush=True)
+    time.sleep(600)
+threading.Thread(target=stay, daemon=True).start()
+time.sleep(600)' >"$WORK/thread" 3>&- &
+    joined=$!
+    eventually test -s "$WORK/thread"
+    configure c --arg path "/proc/$joined/task/$(<"$WORK/thread")/ns/net" \
+        '(.linux.namespaces[] | select(.type == "network")).path = $path'
+    refused_start c "joins a network namespace"
+    kill "$joined"
+    wait "$joined" || true
+}
+
 # join CONTAINER KIND ID: the bundle joins that namespace of the running container.
 join()
 {
