@@ -211,17 +211,20 @@ static bool is_directory(int fd)
     return fstat(fd, &st) < 0 || S_ISDIR(st.st_mode);
 }
 
-/* Whether the path goes through a directory that is named like one above the bundle, by an id of an engine's:
- * 64 hexadecimal digits. Engines keep what belongs to a container in several places. */
+/* Whether the path goes through a directory that is in one which is named like one above the bundle, by an id
+ * of an engine's: 64 hexadecimal digits. Engines keep what belongs to a container in several places. What is
+ * in that one itself they decide by (Docker's hostconfig.json). */
 static bool has_id_of(const char *path, const char *bundle)
 {
     for (const char *at = strchr(bundle, '/'); at != NULL; at = strchr(at + 1, '/')) {
         char id[1 + 64 + 2]; /* "/ID/" */
+        const char *found = NULL;
 
         if (strspn(at + 1, "0123456789abcdef") != 64 || (at[65] != '/' && at[65] != '\0'))
             continue;
         snprintf(id, sizeof(id), "%.65s/", at);
-        if (strstr(path, id) != NULL)
+        found = strstr(path, id);
+        if (found != NULL && strchr(found + strlen(id), '/') != NULL)
             return true;
     }
     return false;

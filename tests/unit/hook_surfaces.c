@@ -215,7 +215,8 @@ static void make_file(const char *path)
 
 #define STORAGE WORK "/storage"
 #define RUNNING "/run/containers/storage"
-#define OWN "/overlay-containers/0000000000000000111111111111111122222222222222223333333333333333/userdata"
+#define OWN_ID "/overlay-containers/0000000000000000111111111111111122222222222222223333333333333333"
+#define OWN OWN_ID "/userdata"
 #define ANOTHER \
     "/overlay-containers/4444444444444444555555555555555566666666666666667777777777777777/userdata"
 #define OWN_FILES STORAGE OWN
@@ -242,7 +243,8 @@ Test(surfaces, parts_of_state)
         RUNNING OWN "/etc",   RUNNING ANOTHER "/etc"};
     static const char *const FILES[] = {STORAGE "/libpod/bolt_state.db", STORAGE "/volumes/data/_data/file",
                                         OWN_FILES "/config.json",        OWN_FILES "/hosts",
-                                        OTHER_FILES "/config.json",      OTHER_FILES "/hosts"};
+                                        OTHER_FILES "/config.json",      OTHER_FILES "/hosts",
+                                        RUNNING OWN_ID "/state.json"};
 
     for (size_t i = 0; i < array_size(DIRECTORIES); i++)
         make_directories(DIRECTORIES[i]);
@@ -260,6 +262,7 @@ Test(surfaces, parts_of_state)
         allowed(ALLOWED[i]);
     refused(OWN_FILES "/config.json", "the container's own config.json");
     refused(RUNNING ANOTHER "/etc", "is in " RUNNING);
+    refused(RUNNING OWN_ID "/state.json", "is in " RUNNING);
     refused(STORAGE "/volumes/data/_data/link", "is in " STORAGE);
     refused(STORAGE, "holds " STORAGE);
     refused(STORAGE "/overlay-containers", "holds the container's own bundle");
