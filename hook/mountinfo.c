@@ -60,8 +60,10 @@ static bool parse_line(char *line, struct mountinfo_entry *entry)
     do {
         word = strsep(&next, " ");
     } while (word != NULL && strcmp(word, "-") != 0);
+    unescape(fields[3]);
     unescape(fields[4]);
     entry->device = fields[2];
+    entry->root = fields[3];
     entry->point = fields[4];
     entry->type = strsep(&next, " ");
     (void)strsep(&next, " ");

@@ -16,6 +16,7 @@ struct mountinfo_entry { /* the strings are in `struct mountinfo`, with escapes 
     int id;
     int parent;
     const char *device; /* "major:minor" of the file system instance */
+    const char *root;   /* what of the instance is mounted */
     const char *point;
     const char *type;
     const char *options; /* of the file system instance; "" if there are none */

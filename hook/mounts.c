@@ -147,25 +147,68 @@ static int open_mount(const struct mounts *self, const struct mountinfo_entry *e
     return fd >= 0 ? fd : -errno;
 }
 
+/* Opens the mounted file where the host has it, by one of the host's mounts. -1 if it is not there, or
+ * another one is. */
+static int open_on_host(const struct mountinfo_entry *host, const struct mountinfo_entry *entry,
+                        const struct stat *mounted)
+{
+    const char *below = NULL;
+    cleanup_close int fd = -1;
+    char path[2 * PATH_MAX];
+    struct stat st;
+
+    if (strcmp(host->device, entry->device) == 0)
+        below = mountinfo_below(entry->root, host->root);
+    if (below == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s%s", host->point, below);
+    fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != mounted->st_dev || st.st_ino != mounted->st_ino)
+        return -1;
+    return take_fd(&fd);
+}
+
+/* A part of a directory of state does not tell by itself what it is a part of; the host's name for it does.
+ */
+static int judge_place(const struct mounts *self, const struct mountinfo_entry *entry, int mounted,
+                       const char *what)
+{
+    struct stat st;
+
+    if (fstat(mounted, &st) < 0)
+        return error_set(self->err, errno, "%s", what);
+    for (size_t i = 0; i < self->list.count; i++) {
+        const struct mountinfo_entry *host = &self->list.entries[i];
+        cleanup_close int fd = open_on_host(host, entry, &st);
+
+        if (fd >= 0 && mountinfo_below(host->point, self->top) == NULL)
+            return surfaces_judge_place(&self->surfaces, fd, what);
+    }
+    return 0;
+}
+
 static int judge_entry(struct mounts *self, const struct mountinfo_entry *entry, const char *path)
 {
     cleanup_close int fd = -1;
     char what[PATH_MAX + 64];
+    bool is_root = path[0] == '\0';
     int id = 0;
+    int result = 0;
 
     if (is_fresh(self, entry, path))
         return 0;
     fd = open_mount(self, entry);
     id = fd >= 0 ? mount_id(fd) : 0;
-    snprintf(what, sizeof(what), "what is mounted on %s of the container", path[0] != '\0' ? path : "/");
+    snprintf(what, sizeof(what), "what is mounted on %s of the container", is_root ? "/" : path);
     if ((fd == -ENOENT || fd == -ENOTDIR || (id != 0 && id != entry->id)) && is_covered(&self->list, entry))
         return 0;
     if (fd < 0)
         return error_set(self->err, -fd, "%s", what);
     if (id != 0 && id != entry->id)
         return error_set(self->err, 0, "%s changes while it is looked at", what);
-    /* The root is the image's: its sockets have nobody behind them. */
-    return surfaces_judge(&self->surfaces, fd, what, path[0] != '\0');
+    /* The root is the image's, in an engine's storage: its sockets have nobody behind them. */
+    result = surfaces_judge(&self->surfaces, fd, what, !is_root);
+    return result < 0 || is_root ? result : judge_place(self, entry, fd, what);
 }
 
 /* Whether a mount that the config asks for is below the root's path. */

@@ -269,7 +269,7 @@ static const char *state_above(const struct surfaces *self, const char *path, co
 /* A part of what is refused as a whole: a policy, the config of another container. What is in the bundle is
  * the container's own, as Sallyport's files are in each; and all is, before the bundle is known (Podman's
  * precreate: then it is the root), because nobody can tell. */
-static int check_inside(const struct surfaces *self, int fd, const char *what)
+int surfaces_judge_place(const struct surfaces *self, int fd, const char *what)
 {
     char path[PATH_MAX];
     char bundle[PATH_MAX];
@@ -301,7 +301,7 @@ static int check_source(struct surfaces *self, const char *source, const char *w
         return error_set(self->err, errno, "%s", what);
     result = surfaces_judge(self, fd, what, search);
     if (result == 0 && search)
-        result = check_inside(self, fd, what);
+        result = surfaces_judge_place(self, fd, what);
     if (result < 0 || !is_directory(fd) || mountinfo_nothing_below(fd))
         return result;
     result = file_path(fd, what, path, self->err);

@@ -36,3 +36,8 @@ int surfaces_check(const json_t *config, int bundle, const struct policy_role *r
 /* Refuses what the descriptor is (O_PATH is enough), whatever led to it; `what` names it in the message.
  * `search`: looks for sockets below it as well if it is a directory. */
 int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search);
+
+/* Refuses a file or directory for where it is: in the state of an engine, a runtime or Sallyport, and not
+ * what an engine mounts from there. The descriptor is of one of the host's own mounts, which tell its path.
+ */
+int surfaces_judge_place(const struct surfaces *self, int fd, const char *what);

@@ -104,7 +104,8 @@ mount_refused()
     data "$WORK/link"
     first_hook /bin/ln -sfn "$WORK/harmless" "$WORK/link"
     reaches
-    for source in "$WORK/engine" /run; do
+    mkdir -p "$POLICIES/part" # what tells that it belongs to policies is only where it is
+    for source in "$WORK/engine" /run "$POLICIES/part"; do
         rm -f "$WORK/c.hook"
         ln -sfn "$source" "$WORK/link"
         configure c 'del(.hooks)'
@@ -112,6 +113,7 @@ mount_refused()
         first_hook /bin/ln -sfn "$WORK/harmless" "$WORK/link"
         mount_refused "what is mounted on /data of the container"
     done
+    rmdir "$POLICIES/part"
 }
 
 @test "a socket as the source, exchanged for a file" {
