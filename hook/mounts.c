@@ -315,7 +315,7 @@ int mounts_check(pid_t pid, int pidfd, const json_t *config, int bundle, const s
     int result = process < 0 ? process : find_top(&self);
 
     if (result == 0)
-        result = sockets_recall(role, bundle, &self.surfaces.sockets, err);
+        result = sockets_recall(role, bundle, self.top, &self.surfaces.sockets, err);
     if (result < 0)
         return result;
     root = openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -6,6 +6,7 @@
 #include "base/rootless.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdint.h>
@@ -39,8 +40,11 @@ static const char *const KNOWN[] = {
 static const char *const STATE[] = {
     POLICY_DIRECTORY, /* NOLINT(bugprone-suspicious-missing-comma): each of these two is one path */
     SALLYPORT_CONFIGURATION "/runtimes",
-    "/etc/containers/containers.conf.d", /* Podman runs as root what these two name */
+    "/etc/containers/containers.conf.d", /* engines run as root what these name */
     "/etc/containers/oci",
+    "/etc/docker",
+    "/etc/containerd",
+    "/etc/crio",
     "/run/sallyport",
     "/run/runc",
     "/run/crun",
@@ -299,7 +303,34 @@ static int collect_storage(struct sockets *sockets, int bundle, struct error *er
     return collect_path(sockets, path, STATE_DIRECTORY, err);
 }
 
-static int collect_known(struct sockets *sockets, int bundle, struct error *err)
+/* The files of the Docker whose container this is, wherever its data-root is, and whether or not it has a
+ * part of its own for remapped users: in a directory above the container's root there is containers/ID, and
+ * the bundle's name is the id, 64 hexadecimal digits. */
+static int collect_docker(struct sockets *sockets, int bundle, const char *root, struct error *err)
+{
+    cleanup_close int fd = root != NULL ? openat(bundle, root, O_PATH | O_CLOEXEC) : -1;
+    char above[PATH_MAX];
+    char name[PATH_MAX];
+    char path[2 * PATH_MAX];
+    const char *id = NULL;
+    int result = file_path(bundle, "the bundle", name, err);
+
+    if (result == 0 && fd >= 0)
+        result = file_path(fd, "the root file system", above, err);
+    if (result < 0 || fd < 0)
+        return result;
+    id = strrchr(name, '/') + 1;
+    if (strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64)
+        return 0;
+    while (cut(above)) {
+        snprintf(path, sizeof(path), "%s/containers/%s", above, id);
+        if (access(path, F_OK) == 0 && cut(path))
+            return collect_path(sockets, path, STATE_DIRECTORY, err);
+    }
+    return 0;
+}
+
+static int collect_known(struct sockets *sockets, int bundle, const char *root, struct error *err)
 {
     int result = rootless() ? collect_own_state(sockets, err) : 0;
 
@@ -311,6 +342,8 @@ static int collect_known(struct sockets *sockets, int bundle, struct error *err)
         result = collect_pattern(sockets, STATE[i], STATE_DIRECTORY, err);
     if (result == 0)
         result = collect_storage(sockets, bundle, err);
+    if (result == 0)
+        result = collect_docker(sockets, bundle, root, err);
     sockets->known = sockets->count;
     return result;
 }
@@ -380,7 +413,8 @@ static int collect_tolerated(struct sockets *sockets, struct error *err)
     return 0;
 }
 
-int sockets_collect(const struct policy_role *role, int bundle, const struct sockets **ret, struct error *err)
+int sockets_collect(const struct policy_role *role, int bundle, const char *root, const struct sockets **ret,
+                    struct error *err)
 {
     int result = 0;
 
@@ -388,7 +422,7 @@ int sockets_collect(const struct policy_role *role, int bundle, const struct soc
     collected.role = role;
     result = collect_tolerated(&collected, err);
     if (result == 0)
-        result = collect_known(&collected, bundle, err);
+        result = collect_known(&collected, bundle, root, err);
     if (result == 0)
         result = collect_bound(&collected, err);
     if (result < 0)
@@ -398,10 +432,11 @@ int sockets_collect(const struct policy_role *role, int bundle, const struct soc
     return result;
 }
 
-int sockets_recall(const struct policy_role *role, int bundle, const struct sockets **ret, struct error *err)
+int sockets_recall(const struct policy_role *role, int bundle, const char *root, const struct sockets **ret,
+                   struct error *err)
 {
     if (collected.role != role)
-        return sockets_collect(role, bundle, ret, err);
+        return sockets_collect(role, bundle, root, ret, err);
     *ret = &collected;
     return 0;
 }

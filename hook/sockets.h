@@ -24,13 +24,15 @@ struct sockets;
 
 /* Collects the sockets of engines, service managers and agents (whether or not they run at the moment), all
  * others that are bound to a path, except those that the role tolerates, and the directories in which
- * engines, runtimes and Sallyport keep what they decide by: who writes there needs no socket. `bundle` is the
- * container's, which tells where Podman has its storage. *ret is borrowed, valid until the next call. */
-int sockets_collect(const struct policy_role *role, int bundle, const struct sockets **ret,
+ * engines, runtimes and Sallyport keep what they decide by: who writes there needs no socket. `bundle`
+ * and `root`, the path of its root file system (NULL if it has none), are the container's, which tell where
+ * Podman and Docker have their storage. *ret is borrowed, valid until the next call. */
+int sockets_collect(const struct policy_role *role, int bundle, const char *root, const struct sockets **ret,
                     struct error *err);
 
 /* What was collected last if it was for this role (a hook judges one container twice), or collects. */
-int sockets_recall(const struct policy_role *role, int bundle, const struct sockets **ret, struct error *err);
+int sockets_recall(const struct policy_role *role, int bundle, const char *root, const struct sockets **ret,
+                   struct error *err);
 
 /* The path of a socket (or of such a directory) that is reached from the directory, or NULL. Borrowed. */
 const char *sockets_below(const struct sockets *sockets, const struct stat *directory);

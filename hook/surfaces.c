@@ -381,7 +381,7 @@ int surfaces_check(const json_t *config, int bundle, const struct policy_role *r
     int result = devices_check(config, err);
 
     if (result == 0)
-        result = sockets_collect(role, bundle, &self.sockets, err);
+        result = sockets_collect(role, bundle, root, &self.sockets, err);
     if (result == 0 && root != NULL)
         result = check_source(&self, root, "the root file system", false);
     for (size_t i = 0; i < json_array_size(mounts) && result == 0; i++)

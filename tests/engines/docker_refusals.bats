@@ -111,6 +111,21 @@ docker_refuses()
     docker_refuses "containerd" --volume /run/docker/containerd:/host
 }
 
+@test "what Docker decides by is refused, wherever its data-root is" {
+    docker_refuses "holds /etc/docker," --volume /etc/docker:/host:ro
+    docker_refuses "holds $DOCKER/data/containers," --volume "$DOCKER/data:/host"
+    # A symbolic link of an agent's, in a workspace that it has mounted, when the next start knows its id.
+    : >"$WORK/harmless"
+    ln -sfn "$WORK/harmless" "$WORK/link"
+    docker create --name own --network none --runtime "sallyport.$NETWORK.agent" --volume "$WORK/link:/own.json" \
+        image echo started >"$WORK/own"
+    ln -sfn "$DOCKER/data/containers/$(<"$WORK/own")/hostconfig.json" "$WORK/link"
+    run docker start --attach own
+    docker rm own >/dev/null
+    [[ $status -ne 0 && $output != *started* ]] || fail "ran: $output"
+    says "is in $DOCKER/data/containers"
+}
+
 @test "a directory and a volume without sockets are not" {
     mkdir -p "$WORK/desk"
     echo content >"$WORK/desk/file"

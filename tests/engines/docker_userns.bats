@@ -76,6 +76,12 @@ remap_ids()
     https_works docker exec agent
 }
 
+@test "what Docker keeps of containers is refused, in the part of its data-root for remapped users" {
+    run sealed --volume "$DOCKER/data/300000.300000:/host" image echo started
+    [[ $status -ne 0 && $output != *started* ]] || fail "ran: $output"
+    says "holds $DOCKER/data/300000.300000/containers"
+}
+
 @test "--userns host is refused where Docker then mounts cgroups writable, and so is --privileged" {
     run sealed --userns host image echo started
     [ "$status" -ne 0 ]

@@ -268,6 +268,32 @@ Test(surfaces, parts_of_state)
     refused(STORAGE "/overlay-containers", "holds the container's own bundle");
 }
 
+#define DATA WORK "/docker/1000.1000"
+#define ID "0000000000000000111111111111111122222222222222223333333333333333"
+
+/* Docker's may be anywhere, too, in a part of its own for remapped users: the root file system tells. */
+Test(surfaces, state_of_docker)
+{
+    static const char *const DIRECTORIES[] = {DATA "/overlay2/layer/merged",
+                                              DATA "/containers/" ID "/mounts/shm",
+                                              DATA "/volumes/data/_data", WORK "/tasks/" ID};
+    static const char *const REFUSED[] = {DATA "/containers", DATA, WORK "/docker",
+                                          DATA "/containers/" ID "/hostconfig.json"};
+
+    for (size_t i = 0; i < array_size(DIRECTORIES); i++)
+        make_directories(DIRECTORIES[i]);
+    make_file(DATA "/containers/" ID "/hostconfig.json");
+    cr_assert_eq(symlink(DATA "/overlay2/layer/merged", WORK "/tasks/" ID "/rootfs"), 0);
+    for (size_t i = 0; i < array_size(REFUSED); i++)
+        allowed(REFUSED[i]);
+    close(bundle);
+    bundle = open(WORK "/tasks/" ID, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < array_size(REFUSED); i++)
+        refused(REFUSED[i], DATA "/containers");
+    allowed(DATA "/containers/" ID "/mounts/shm");
+    allowed(DATA "/volumes/data/_data");
+}
+
 /* An overlay that the host has mounted is its layers, whatever numbers its files have. */
 Test(surfaces, overlays_of_the_host)
 {
@@ -628,7 +654,7 @@ Test(surfaces, walk_is_bounded)
     size_t budget = 5;
     cleanup_close int fd = -1;
 
-    cr_assert_eq(sockets_collect(&ROLE, bundle, &sockets, &err), 0, "%s", err.text);
+    cr_assert_eq(sockets_collect(&ROLE, bundle, NULL, &sockets, &err), 0, "%s", err.text);
     make_directory(WORK "/data");
     make_directory(WORK "/data/a");
     make_directory(WORK "/data/a/b");
@@ -710,7 +736,7 @@ Test(surfaces, many_bound_sockets)
     for (int i = 0; i < 3; i++) {
         double start = milliseconds();
 
-        cr_assert_eq(sockets_collect(&ROLE, bundle, &sockets, &err), 0, "%s", err.text);
+        cr_assert_eq(sockets_collect(&ROLE, bundle, NULL, &sockets, &err), 0, "%s", err.text);
         cr_log_info("%d sockets: %.1f ms", COUNT, milliseconds() - start);
         cr_assert_lt(milliseconds() - start, 500); /* 2700 when it was quadratic; 50 is what is aimed at */
     }
