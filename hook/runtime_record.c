@@ -38,7 +38,7 @@ static bool is_ours_and_waits(int directory)
 }
 
 /* runc keeps what the config does not have a place for in labels: "bundle=PATH", and "NAME=VALUE" of every
- * annotation. One may be named so, by whoever annotates: of two nobody but runc knows which it believes. */
+ * annotation. Of two of that name nobody but runc knows which one it believes. */
 static const char *find_bundle(const json_t *record)
 {
     const json_t *labels = json_object_get(json_object_get(record, "config"), "labels");
