@@ -124,7 +124,8 @@ int target_parse(const struct policy *policy, const char *text, struct target *r
 {
     struct target target = {.port = 0};
     struct parts parts;
-    const char *reason = split(text, &parts);
+    const char *reason =
+        strchr(text, '/') != NULL ? "ask about HOST[:PORT], without scheme and path" : split(text, &parts);
 
     if (reason == NULL)
         reason = read_host(policy, &parts, &target);

@@ -103,13 +103,14 @@ static void look_at_member(struct network_view *view, const struct hub_member *m
 
     policy_format_address(member->address, address);
     if (!member->up)
-        finding_add(&view->findings, "link-down", "link %s of %s (%s) is down", member->link, address,
-                    member->role[0] != '\0' ? member->role : "being attached");
+        finding_add(&view->findings, "link-down", "link %s of %s (%s) is down: restart its container",
+                    member->link, address, member->role[0] != '\0' ? member->role : "being attached");
     if (tenant->use == USE_NONE)
         finding_add(&view->findings, "link-without-member",
                     "nobody lives behind link %s of %s, container %.12s: it is just ending, or a stray "
-                    "descriptor keeps it",
-                    member->link, address, member->id[0] != '\0' ? member->id : "unknown");
+                    "descriptor keeps it; `ip -n sallyport-%s link delete %s` frees its address",
+                    member->link, address, member->id[0] != '\0' ? member->id : "unknown", view->network,
+                    member->link);
     if (view->has_policy && member->role[0] != '\0' &&
         (role == NULL || strcmp(role->name, member->role) != 0))
         finding_add(&view->findings, "other-role",

@@ -19,6 +19,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define FIND_OUT "find out who made it, and delete it"
+
 /* The links of the hub, by which everything else is told to be ours or not. */
 struct hub_links {
     struct link *list;
@@ -69,8 +71,7 @@ static void look_at_links(const struct hub_links *links, struct findings *findin
         const struct link *link = &links->list[i];
 
         if (link->index != LINK_LOOPBACK && !is_ours(link) && !link_retired(link) && !is_idle_tunnel(link))
-            finding_add(findings, "foreign-link",
-                        "link %s%s%s in the hub is not ours: find out who made it, and delete it", link->name,
+            finding_add(findings, "foreign-link", "link %s%s%s in the hub is not ours: " FIND_OUT, link->name,
                         link->kind[0] != '\0' ? " of kind " : "", link->kind);
     }
 }
@@ -91,7 +92,8 @@ static int look_at_addresses(struct netlink *netlink, const struct hub_links *li
         /* `lo` gets 127.0.0.1/8 and ::1 from the kernel. */
         if (address->index == LINK_LOOPBACK && (address->family == AF_INET6 || address->address >> 24 == 127))
             continue;
-        finding_add(findings, "foreign-address", "%s has the address %s in the hub, which has none",
+        finding_add(findings, "foreign-address",
+                    "%s has the address %s in the hub, which has none: " FIND_OUT,
                     name_of(links, address->index),
                     address->family == AF_INET ? policy_format_address(address->address, text) : "(IPv6)");
     }
@@ -137,7 +139,8 @@ static int look_at_routes(struct netlink *netlink, const struct hub_links *links
             char text[16];
 
             if (!is_our_route(route, links, policy))
-                finding_add(findings, "foreign-route", "route %s/%u by %s, table %u, in the hub is not ours",
+                finding_add(findings, "foreign-route",
+                            "route %s/%u by %s, table %u, in the hub is not ours: " FIND_OUT,
                             route->family == AF_INET ? policy_format_address(route->destination, text)
                                                      : "(IPv6)",
                             route->prefix, name_of(links, route->index), route->table);
@@ -153,7 +156,7 @@ static int look_at_rules(struct netlink *netlink, struct findings *findings, str
 
     if (result == 0 && foreign)
         finding_add(findings, "foreign-routing-rule",
-                    "the hub has a routing rule that is not ours: see `ip rule` in it");
+                    "the hub has a routing rule that is not ours (see `ip rule` in it): " FIND_OUT);
     return result;
 }
 
@@ -180,7 +183,7 @@ static int look_at_table(const struct nlmsghdr *message, void *data)
     if (header->nfgen_family == NFPROTO_INET && strcmp(name, HUB_TABLE) == 0)
         return 0;
     family = header->nfgen_family < NFPROTO_NUMPROTO ? families[header->nfgen_family] : NULL;
-    finding_add(data, "foreign-table", "nftables table %s %s in the hub is not ours",
+    finding_add(data, "foreign-table", "nftables table %s %s in the hub is not ours: " FIND_OUT,
                 family != NULL ? family : "?", name);
     return 0;
 }

@@ -108,7 +108,9 @@ static int look_at_link(const struct policy *policy, struct netlink *host, int h
     if (result < 0)
         return result;
     if (!link.peer_elsewhere || netnsid < 0 || link.peer_netnsid != netnsid) {
-        finding_add(findings, "uplink-elsewhere", "link %s of the host does not lead into this hub", name);
+        finding_add(findings, "uplink-elsewhere",
+                    "link %s of the host does not lead into this hub: delete it, then %s %s`", name, REPAIR,
+                    policy->network);
         return 0;
     }
     *ret_ours = true;

@@ -317,6 +317,7 @@ Test(explain, what_is_neither_name_nor_address_has_no_answer)
         "a.b:",
         "a.b:+1",
         "a.b/c",
+        "https://a.b/",
         "127.1",
         "0x7f000001",
         "2130706433",
@@ -341,6 +342,8 @@ Test(explain, what_is_neither_name_nor_address_has_no_answer)
 
         cr_expect_eq(target_parse(&policy, hosts[i], &target, &err), -EINVAL, "%s", hosts[i]);
         cr_expect(strstr(err.text, hosts[i]) != NULL, "%s: %s", hosts[i], err.text);
+        cr_expect_eq(strstr(err.text, "without scheme and path") != NULL, strchr(hosts[i], '/') != NULL, "%s",
+                     err.text);
         cr_expect_eq(target.port, 7, "%s", hosts[i]);
     }
     policy_free(&policy);
