@@ -59,6 +59,9 @@ static const char *const STATE[] = {
     "/var/lib/containers/storage",
 };
 
+/* What proxies allow to whom. Theirs are the only containers that read it. */
+#define PROXY_STATE "/etc/squid/sallyport-*"
+
 struct directory {
     dev_t device;
     ino_t inode;
@@ -330,6 +333,21 @@ static int collect_docker(struct sockets *sockets, int bundle, const char *root,
     return 0;
 }
 
+/* Only what is there: /etc/squid alone is nothing of Sallyport's. */
+static int collect_proxies(struct sockets *sockets, struct error *err)
+{
+    glob_t found = {0};
+    int result = 0;
+
+    if (strcmp(sockets->role->name, POLICY_PROXY_ROLE) == 0)
+        return 0;
+    (void)glob(PROXY_STATE, GLOB_NOSORT, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
+        result = collect_path(sockets, found.gl_pathv[i], STATE_DIRECTORY, err);
+    globfree(&found);
+    return result;
+}
+
 static int collect_known(struct sockets *sockets, int bundle, const char *root, struct error *err)
 {
     int result = rootless() ? collect_own_state(sockets, err) : 0;
@@ -340,6 +358,8 @@ static int collect_known(struct sockets *sockets, int bundle, const char *root, 
         result = collect_path(sockets, SSH_AGENT, SOCKET, err);
     for (size_t i = 0; i < array_size(STATE) && result == 0; i++)
         result = collect_pattern(sockets, STATE[i], STATE_DIRECTORY, err);
+    if (result == 0)
+        result = collect_proxies(sockets, err);
     if (result == 0)
         result = collect_storage(sockets, bundle, err);
     if (result == 0)

@@ -111,8 +111,11 @@ docker_refuses()
     docker_refuses "containerd" --volume /run/docker/containerd:/host
 }
 
-@test "what Docker decides by is refused, wherever its data-root is" {
+@test "what Docker and proxies decide by is refused, wherever the data-root is" {
     docker_refuses "holds /etc/docker," --volume /etc/docker:/host:ro
+    mkdir -p "/etc/squid/sallyport-$NETWORK"
+    docker_refuses "holds /etc/squid/sallyport-$NETWORK," --volume /etc/squid:/host
+    rmdir "/etc/squid/sallyport-$NETWORK"
     docker_refuses "holds $DOCKER/data/containers," --volume "$DOCKER/data:/host"
     # A symbolic link of an agent's, in a workspace that it has mounted, when the next start knows its id.
     : >"$WORK/harmless"
