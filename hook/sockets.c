@@ -36,11 +36,14 @@ static const char *const KNOWN[] = {
 /* No pattern: those that there are, are bound (collect_bound); it is for /tmp as a whole. */
 #define SSH_AGENT "/tmp/ssh-*/agent.*"
 
-/* Directories, each with what is in it: who can write there decides over containers, or over who they are. */
+/* Files, and directories with all that is in them: who can write there decides over containers, or over who
+ * they are. */
 static const char *const STATE[] = {
     POLICY_DIRECTORY, /* NOLINT(bugprone-suspicious-missing-comma): each of these two is one path */
     SALLYPORT_CONFIGURATION "/runtimes",
-    "/etc/containers/containers.conf.d", /* engines run as root what these name */
+    "/etc/containers/containers.conf", /* engines run as root what these name */
+    "/etc/containers/containers.conf.d",
+    "/etc/containers/storage.conf",
     "/etc/containers/oci",
     "/etc/docker",
     "/etc/containerd",
@@ -67,7 +70,7 @@ struct directory {
     ino_t inode;
     char *path;   /* as it was looked up */
     char *socket; /* the first that is reached from here */
-    bool state;   /* of an engine, a runtime or Sallyport */
+    bool state;   /* of an engine, a runtime or Sallyport; then it may be a file */
 };
 
 struct sockets {
@@ -220,7 +223,7 @@ static bool path_tolerated(const struct sockets *sockets, const char *path)
 }
 
 /* What a path is the name of: a socket, which nothing is below, or what may be a directory. */
-enum kind { SOCKET, SOCKET_OR_DIRECTORY, STATE_DIRECTORY };
+enum kind { SOCKET, SOCKET_OR_DIRECTORY, STATE_PATH };
 
 static int collect_path(struct sockets *sockets, const char *path, enum kind kind, struct error *err)
 {
@@ -234,7 +237,7 @@ static int collect_path(struct sockets *sockets, const char *path, enum kind kin
         return error_set(err, ENOMEM, "look for sockets");
     if (kind != SOCKET || cut(copy))
         result = add_with_parents(sockets, copy, path, err);
-    if (result == 0 && kind == STATE_DIRECTORY)
+    if (result == 0 && kind == STATE_PATH)
         sockets->directories[*find_slot(sockets, path) - 1].state = true;
     return result;
 }
@@ -263,16 +266,17 @@ static int collect_below(struct sockets *sockets, const char *home, const char *
 
     if (snprintf(path, sizeof(path), "%s/%s", home, below) >= (int)sizeof(path))
         return error_set(err, ENAMETOOLONG, "%s", home);
-    result = collect_path(sockets, path, STATE_DIRECTORY, err);
+    result = collect_path(sockets, path, STATE_PATH, err);
     if (result == 0 && realpath(path, real) != NULL)
-        result = collect_path(sockets, real, STATE_DIRECTORY, err);
+        result = collect_path(sockets, real, STATE_PATH, err);
     return result;
 }
 
 /* What decides over the containers of a user without root, and is his. */
 static int collect_own_state(struct sockets *sockets, struct error *err)
 {
-    static const char *const CONFIGURATION[] = {"sallyport/networks.d", "containers/containers.conf.d",
+    static const char *const CONFIGURATION[] = {"sallyport/networks.d", "containers/containers.conf",
+                                                "containers/containers.conf.d", "containers/storage.conf",
                                                 "containers/oci/hooks.d"};
     static const char *const RUNNING[] = {"containers", "libpod", "crun", "runc", "sallyport"};
     const char *home = rootless_config_home();
@@ -303,7 +307,7 @@ static int collect_storage(struct sockets *sockets, int bundle, struct error *er
     name = strrchr(path, '-');
     if (name == NULL || strcmp(name, "-containers") != 0 || !cut(path))
         return 0;
-    return collect_path(sockets, path, STATE_DIRECTORY, err);
+    return collect_path(sockets, path, STATE_PATH, err);
 }
 
 /* The files of the Docker whose container this is, wherever its data-root is, and whether or not it has a
@@ -328,7 +332,7 @@ static int collect_docker(struct sockets *sockets, int bundle, const char *root,
     while (cut(above)) {
         snprintf(path, sizeof(path), "%s/containers/%s", above, id);
         if (access(path, F_OK) == 0 && cut(path))
-            return collect_path(sockets, path, STATE_DIRECTORY, err);
+            return collect_path(sockets, path, STATE_PATH, err);
     }
     return 0;
 }
@@ -343,7 +347,7 @@ static int collect_proxies(struct sockets *sockets, struct error *err)
         return 0;
     (void)glob(PROXY_STATE, GLOB_NOSORT, NULL, &found);
     for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-        result = collect_path(sockets, found.gl_pathv[i], STATE_DIRECTORY, err);
+        result = collect_path(sockets, found.gl_pathv[i], STATE_PATH, err);
     globfree(&found);
     return result;
 }
@@ -357,7 +361,7 @@ static int collect_known(struct sockets *sockets, int bundle, const char *root, 
     if (result == 0)
         result = collect_path(sockets, SSH_AGENT, SOCKET, err);
     for (size_t i = 0; i < array_size(STATE) && result == 0; i++)
-        result = collect_pattern(sockets, STATE[i], STATE_DIRECTORY, err);
+        result = collect_pattern(sockets, STATE[i], STATE_PATH, err);
     if (result == 0)
         result = collect_proxies(sockets, err);
     if (result == 0)
@@ -461,11 +465,11 @@ int sockets_recall(const struct policy_role *role, int bundle, const char *root,
     return 0;
 }
 
-const char *sockets_state(const struct sockets *sockets, const struct stat *directory)
+const char *sockets_state(const struct sockets *sockets, const struct stat *file)
 {
     for (size_t i = 0; i < sockets->known; i++)
-        if (sockets->directories[i].state && sockets->directories[i].device == directory->st_dev &&
-            sockets->directories[i].inode == directory->st_ino)
+        if (sockets->directories[i].state && sockets->directories[i].device == file->st_dev &&
+            sockets->directories[i].inode == file->st_ino)
             return sockets->directories[i].path;
     return NULL;
 }

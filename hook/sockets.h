@@ -23,10 +23,10 @@ enum {
 struct sockets;
 
 /* Collects the sockets of engines, service managers and agents (whether or not they run at the moment), all
- * others that are bound to a path, except those that the role tolerates, and the directories in which
- * engines, runtimes and Sallyport keep what they decide by: who writes there needs no socket. `bundle`
- * and `root`, the path of its root file system (NULL if it has none), are the container's, which tell where
- * Podman and Docker have their storage. *ret is borrowed, valid until the next call. */
+ * others that are bound to a path, except those that the role tolerates, and the directories and files
+ * in which engines, runtimes and Sallyport keep what they decide by: who writes there needs no socket.
+ * `bundle` and `root`, the path of its root file system (NULL if it has none), are the container's, which
+ * tell where Podman and Docker have their storage. *ret is borrowed, valid until the next call. */
 int sockets_collect(const struct policy_role *role, int bundle, const char *root, const struct sockets **ret,
                     struct error *err);
 
@@ -37,8 +37,8 @@ int sockets_recall(const struct policy_role *role, int bundle, const char *root,
 /* The path of a socket (or of such a directory) that is reached from the directory, or NULL. Borrowed. */
 const char *sockets_below(const struct sockets *sockets, const struct stat *directory);
 
-/* The directory's path if it is itself one in which such things are kept, else NULL. Borrowed. */
-const char *sockets_state(const struct sockets *sockets, const struct stat *directory);
+/* The path of a directory or file in which such things are kept, if it is one itself, else NULL. Borrowed. */
+const char *sockets_state(const struct sockets *sockets, const struct stat *file);
 
 /* Whether the role tolerates the socket. */
 bool sockets_tolerated(const struct sockets *sockets, const struct stat *socket);

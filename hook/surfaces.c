@@ -72,11 +72,16 @@ static int check_bundle(const struct surfaces *self, const struct stat *director
     return error_advise(self->err, "mount a directory that does not hold it");
 }
 
-/* The same for the one file of it. */
-static int check_config(const struct surfaces *self, const struct stat *file, const char *what)
+/* The same for the one file of it, and for those that engines are configured by. */
+static int check_file(const struct surfaces *self, const struct stat *file, const char *what)
 {
+    const char *state = sockets_state(self->sockets, file);
     struct stat st;
 
+    if (state != NULL) {
+        error_set(self->err, 0, "%s is %s, a way out of the network", what, state);
+        return error_advise(self->err, "drop the mount");
+    }
     if (fstatat(self->bundle, CONFIG_NAME, &st, 0) < 0 || st.st_dev != file->st_dev ||
         st.st_ino != file->st_ino)
         return 0;
@@ -172,7 +177,7 @@ int surfaces_judge(struct surfaces *self, int fd, const char *what, bool search)
         return result < 0 ? result : search_directory(self, fd, what);
     }
     if (S_ISREG(st.st_mode))
-        return check_config(self, &st, what);
+        return check_file(self, &st, what);
     device = devices_find(&st);
     return device != NULL ? devices_refuse(what, device, self->err) : 0;
 }

@@ -360,6 +360,10 @@ refused_with()
     refused_with '.mounts += [{destination: "/data", type: "bind", source: "/run/docker.sock", options: ["bind"]}]' \
         "mount /run/docker.sock is a socket" "drop the mount"
     refused_with '.mounts += [{destination: "/data", type: "bind", source: "/run", options: ["rbind"]}]' "mount /run " "mount"
+    mkdir -p /etc/containers
+    : >>/etc/containers/containers.conf
+    refused_with '.mounts += [{destination: "/data", type: "bind", source: "/etc/containers/containers.conf", options: ["bind"]}]' \
+        "mount /etc/containers/containers.conf is /etc/containers/containers.conf" "drop the mount"
     refused_with '.linux.devices += [{path: "/dev/net/tun", type: "c", major: 10, minor: 200}]' "/dev/net/tun" "--device"
     refused_with '.annotations.bundle = "/tmp"' "annotation \`bundle\` tells the runtime" "drop it"
     refused_with '.annotations["io.sallyport.rle"] = "agent"' "annotation \`io.sallyport.rle\` is unknown" "known are"

@@ -250,6 +250,8 @@ teardown()
     refused_user "is in $HOME_OF_PERSON/.config/sallyport" box --volume "$POLICY:/x" "$IMAGE" true
     refused_user "holds $HOME_OF_PERSON/.config/containers" \
         box --volume "$HOME_OF_PERSON/.config/containers:/x" "$IMAGE" true
+    refused_user "is $HOME_OF_PERSON/.config/containers/storage.conf" \
+        box --volume "$HOME_OF_PERSON/.config/containers/storage.conf:/x" "$IMAGE" true
 }
 
 @test "parts of Podman's storage and state are refused, volumes and what Podman itself mounts are not" {
