@@ -117,6 +117,12 @@ docker_refuses()
     docker_refuses "holds /etc/squid/sallyport-$NETWORK," --volume /etc/squid:/host
     rmdir "/etc/squid/sallyport-$NETWORK"
     docker_refuses "holds $DOCKER/data/containers," --volume "$DOCKER/data:/host"
+    # A volume that is a part of it by another name.
+    mkdir -p "$POLICIES/part"
+    docker volume create --opt type=none --opt o=bind --opt "device=$POLICIES/part" part >/dev/null
+    docker_refuses "is in $POLICIES, a way out" --volume part:/host
+    docker volume rm part >/dev/null
+    rmdir "$POLICIES/part"
     # A symbolic link of an agent's, in a workspace that it has mounted, when the next start knows its id.
     : >"$WORK/harmless"
     ln -sfn "$WORK/harmless" "$WORK/link"
