@@ -315,26 +315,28 @@ static int collect_storage(struct sockets *sockets, int bundle, struct error *er
  * the bundle's name is the id, 64 hexadecimal digits. */
 static int collect_docker(struct sockets *sockets, int bundle, const char *root, struct error *err)
 {
-    cleanup_close int fd = root != NULL ? openat(bundle, root, O_PATH | O_CLOEXEC) : -1;
+    cleanup_close int fd = -1;
     char above[PATH_MAX];
     char name[PATH_MAX];
     char path[2 * PATH_MAX];
     const char *id = NULL;
     int result = file_path(bundle, "the bundle", name, err);
 
-    if (result == 0 && fd >= 0)
-        result = file_path(fd, "the root file system", above, err);
-    if (result < 0 || fd < 0)
+    if (result < 0)
         return result;
     id = strrchr(name, '/') + 1;
-    if (strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64)
+    if (root == NULL || strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64)
         return 0;
-    while (cut(above)) {
+    fd = openat(bundle, root, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return 0; /* that is told when the root itself is looked at */
+    result = file_path(fd, "the root file system", above, err);
+    while (result == 0 && cut(above)) {
         snprintf(path, sizeof(path), "%s/containers/%s", above, id);
         if (access(path, F_OK) == 0 && cut(path))
             return collect_path(sockets, path, STATE_PATH, err);
     }
-    return 0;
+    return result;
 }
 
 /* Only what is there: /etc/squid alone is nothing of Sallyport's. */
