@@ -15,29 +15,33 @@
  * edited here: crun(1) takes a filter of its own from run.oci.seccomp_bpf_data and ignores linux.seccomp,
  * writes what hooks say (names that the starter chose among it) to any file of the host, tells any socket of
  * the host about the process, and lets another program than the kernel run it; runc and crun hand
- * org.systemd.property.* to systemd, DeviceAllow included. runc keeps annotations as "NAME=VALUE" and its
+ * org.systemd.property.* to systemd, DeviceAllow included. runc keeps annotations as "NAME=VALUE", and its
  * bundle behind them as "bundle=PATH": of two such, its exec reads the first one's config.json
  * (libcontainer/utils/utils.go, SearchLabels). */
+static bool goes_past_config(const char *annotation)
+{
+    static const char *const PREFIXES[] = {"run.oci.seccomp", "run.oci.hooks.", "run.oci.pidfd_receiver",
+                                           "run.oci.handler", "org.systemd.property.Device"};
+
+    for (size_t i = 0; i < array_size(PREFIXES); i++)
+        if (strncmp(annotation, PREFIXES[i], strlen(PREFIXES[i])) == 0)
+            return true;
+    return strcspn(annotation, "=") == strlen("bundle") &&
+           strncmp(annotation, "bundle", strlen("bundle")) == 0;
+}
+
 static int check_annotations(const json_t *config, struct error *err)
 {
-    static const char *const PREFIXES[] = {"run.oci.seccomp",
-                                           "run.oci.hooks.",
-                                           "run.oci.pidfd_receiver",
-                                           "run.oci.handler",
-                                           "org.systemd.property.Device",
-                                           "bundle="};
     json_t *annotations = json_object_get(config, "annotations");
     const char *key = NULL;
     json_t *value = NULL;
 
     json_object_foreach(annotations, key, value)
     {
-        for (size_t i = 0; i < array_size(PREFIXES); i++) {
-            if (strncmp(key, PREFIXES[i], strlen(PREFIXES[i])) != 0 && strcmp(key, "bundle") != 0)
-                continue;
-            error_set(err, 0, "annotation `%s` tells the runtime to go past the container's config", key);
-            return error_advise(err, "drop it");
-        }
+        if (!goes_past_config(key))
+            continue;
+        error_set(err, 0, "annotation `%s` tells the runtime to go past the container's config", key);
+        return error_advise(err, "drop it");
     }
     return 0;
 }

@@ -216,9 +216,9 @@ static bool is_directory(int fd)
     return fstat(fd, &st) < 0 || S_ISDIR(st.st_mode);
 }
 
-/* Whether the path goes through a directory that is in one which is named like one above the bundle, by an id
- * of an engine's: 64 hexadecimal digits. Engines keep what belongs to a container in several places. What is
- * in that one itself they decide by (Docker's hostconfig.json). */
+/* Whether the path is two steps or more below a directory that has the name of one above the bundle, an id of
+ * an engine's: 64 hexadecimal digits. Engines keep what belongs to a container in several places; what is one
+ * step below they decide by (Docker's hostconfig.json). */
 static bool has_id_of(const char *path, const char *bundle)
 {
     for (const char *at = strchr(bundle, '/'); at != NULL; at = strchr(at + 1, '/')) {
