@@ -126,13 +126,12 @@ says_hello()
     [[ $(addresses "$one") == "sp0 $GATEWAY/32" ]]
     # The next pod of the role, with the same address, as soon as this one is gone.
     pod_delete "$POD"
-    no_hub_links
     pod again "sallyport-$NETWORK-gateway"
     one=$(container_in "$POD" again one /bin/sleep 1000)
     [[ $(addresses "$one") == "sp0 $GATEWAY/32" ]]
     pod_delete "$POD"
     PODS=()
-    no_hub_links
+    eventually no_hub_links
     [[ -z $(ctr --namespace k8s.io containers list --quiet) ]]
 }
 
@@ -146,7 +145,7 @@ says_hello()
     [[ $(addresses "$one") == "sp0 10.209.0."*/32 && $(addresses "$one") == "$(addresses "$two")" ]]
     pod_delete "$POD"
     PODS=()
-    no_hub_links
+    eventually no_hub_links
 }
 
 @test "annotations of pod and container do not reach a pinned handler; the one by annotation obeys them" {
@@ -216,7 +215,7 @@ by_hand()
     says sp0
     refused_by "uses the host's network" by_hand --net-host
     umount -l /opt
-    no_hub_links
+    eventually no_hub_links
 }
 
 # documents FILE: its YAML documents, as a JSON array.
