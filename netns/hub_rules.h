@@ -14,6 +14,13 @@
  * registers of the vector unit, and an answer needs two look-ups. A request to the proxy and its answer, 11 %
  * slower through the hub's rules than without any, are 6 % slower with them.
  *
+ * Why they do not pass by the hub's stack, from link to link: a chain of the family netdev at the ingress of
+ * each link that sends them on (`fwd`) would save 7 of the 16 % that a request takes longer than over a bare
+ * veth, two look-ups of a route and a copy of the packet's head among them. But there no route can be asked:
+ * a packet still has its sender's socket, and `fib` answers with the link it came by wherever that has the
+ * number of the link by which the socket received last (Linux 6.18, nft_fib_can_skip). Without it each attach
+ * would pay for rules of its own.
+ *
  *     forward  whole packets go through the policy's chain; what it does not accept is counted as refused;
  *              TCP over IPv4 is answered with a reset, which carries the address that was asked for and so
  *              passes the sender's reverse path check; all else (UDP, ICMP, fragments, IPv6) is dropped.
