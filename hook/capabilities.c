@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <sys/capability.h>
 
-static const cap_value_t NETWORK[] = {CAP_NET_RAW, CAP_NET_ADMIN};
+/* A set of capabilities: libcap knows none that has no bit here. */
+#define BIT(value) (UINT64_C(1) << (value))
+
+static const uint64_t NETWORK = BIT(CAP_NET_RAW) | BIT(CAP_NET_ADMIN);
 
 static const struct {
     cap_value_t value;
@@ -45,18 +48,17 @@ static cap_value_t value_of(const json_t *item)
     return cap_from_name(prefixed, &found) == 0 ? found : -1;
 }
 
-static bool is_network(const json_t *item)
+static uint64_t bit_of(const json_t *item)
 {
-    for (size_t i = 0; i < array_size(NETWORK); i++)
-        if (value_of(item) == NETWORK[i])
-            return true;
-    return false;
+    cap_value_t value = value_of(item);
+
+    return value >= 0 && value < 64 ? BIT(value) : 0;
 }
 
 static void remove_from_set(json_t *set)
 {
     for (size_t i = json_array_size(set); i > 0; i--)
-        if (is_network(json_array_get(set, i - 1)))
+        if ((bit_of(json_array_get(set, i - 1)) & NETWORK) != 0)
             json_array_remove(set, i - 1);
 }
 
@@ -68,42 +70,38 @@ void capabilities_remove_network(json_t *capabilities)
     json_object_foreach(capabilities, key, set) remove_from_set(set);
 }
 
-static bool set_has(const json_t *set, cap_value_t value)
+static uint64_t bits_of(const json_t *set)
 {
+    uint64_t bits = 0;
+
     for (size_t i = 0; i < json_array_size(set); i++)
-        if (value_of(json_array_get(set, i)) == value)
-            return true;
-    return false;
+        bits |= bit_of(json_array_get(set, i));
+    return bits;
 }
 
-/* Whether any set holds the capability. */
-static bool holds(const json_t *capabilities, cap_value_t value)
+/* Of all sets together: each name is looked up once, however many capabilities are asked for. */
+static uint64_t held(const json_t *capabilities)
 {
     json_t *all = (json_t *)(uintptr_t)capabilities;
     const char *key = NULL;
     json_t *set = NULL;
+    uint64_t bits = 0;
 
-    json_object_foreach(all, key, set)
-    {
-        if (set_has(set, value))
-            return true;
-    }
-    return false;
+    json_object_foreach(all, key, set) bits |= bits_of(set);
+    return bits;
 }
 
 void capabilities_restrict(json_t *capabilities, const json_t *limit)
 {
-    const json_t *bounding = json_object_get(limit, "bounding");
+    uint64_t bounding = bits_of(json_object_get(limit, "bounding"));
     const char *key = NULL;
     json_t *set = NULL;
 
     json_object_foreach(capabilities, key, set)
     {
         for (size_t i = json_array_size(set); i > 0; i--) {
-            const json_t *item = json_array_get(set, i - 1);
-
             /* What is no capability to us might be one to the runtime. */
-            if (value_of(item) < 0 || !set_has(bounding, value_of(item)))
+            if ((bit_of(json_array_get(set, i - 1)) & bounding) == 0)
                 json_array_remove(set, i - 1);
         }
     }
@@ -112,15 +110,17 @@ void capabilities_restrict(json_t *capabilities, const json_t *limit)
 
 bool capabilities_have_net_admin(const json_t *capabilities)
 {
-    return holds(capabilities, CAP_NET_ADMIN);
+    return (held(capabilities) & BIT(CAP_NET_ADMIN)) != 0;
 }
 
 int capabilities_check(const json_t *capabilities, struct error *err)
 {
+    uint64_t bits = held(capabilities);
+
     if (capabilities != NULL && !json_is_null(capabilities) && !json_is_object(capabilities))
         return error_set(err, 0, "config.json: process.capabilities is not an object");
     for (size_t i = 0; i < array_size(UNCONTAINED); i++) {
-        if (!holds(capabilities, UNCONTAINED[i].value))
+        if ((bits & BIT(UNCONTAINED[i].value)) == 0)
             continue;
         error_set(err, 0, "CAP_%s cannot be contained: %s", UNCONTAINED[i].name, UNCONTAINED[i].way_out);
         return error_advise(err,
