@@ -8,13 +8,12 @@
  * it does nothing at all: an empty process. */
 #include "netns/guard.h"
 #include "netns/link.h"
+#include "netns/member_state.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
 #include "netns/pin.h"
-#include "netns/route.h"
 
 #include <fcntl.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -34,23 +33,11 @@ static void check(int result)
 
 static void configure_member(struct netlink *member, uint32_t address, int index)
 {
+    const struct policy policy = {.subnet = SUBNET, .prefix = 16};
     const struct route routes[] = {
-        {.family = AF_INET,
-         .type = RTN_UNICAST,
-         .table = RT_TABLE_MAIN,
-         .destination = SUBNET,
-         .prefix = 16,
-         .gateway = LINK_GATEWAY,
-         .source = address,
-         .index = index},
-        {.family = AF_INET,
-         .type = RTN_UNREACHABLE,
-         .table = RT_TABLE_MAIN,
-         .metric = ROUTE_METRIC_LAST_RESORT},
-        {.family = AF_INET6,
-         .type = RTN_UNREACHABLE,
-         .table = RT_TABLE_MAIN,
-         .metric = ROUTE_METRIC_LAST_RESORT},
+        member_subnet_route(&policy, address, index),
+        member_unreachable_route(AF_INET),
+        member_unreachable_route(AF_INET6),
     };
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     uint8_t mac[LINK_MAC_SIZE];
@@ -67,12 +54,7 @@ static void configure_member(struct netlink *member, uint32_t address, int index
 
 static void connect_hub(struct netlink *hub, uint32_t address, int index)
 {
-    const struct route route = {.family = AF_INET,
-                                .type = RTN_UNICAST,
-                                .table = RT_TABLE_MAIN,
-                                .destination = address,
-                                .prefix = 32,
-                                .index = index};
+    const struct route route = member_hub_route(address, index);
     cleanup_batch struct netlink_batch *batch = netlink_batch_new();
     char altname[LINK_ALTNAME_SIZE];
     uint8_t mac[LINK_MAC_SIZE];
@@ -99,11 +81,11 @@ static void attach(int member_netns, int hub_netns, uint32_t address)
     check(namespace_enter(member_netns, &err));
     check(netlink_open(NETLINK_NETFILTER, &rules, &err));
     check(guard_install(rules, &(struct guard){.subnet = {SUBNET, SUBNET | 0xffff}}, &err));
-    check(namespace_sysctl("net/ipv6/conf/default/disable_ipv6", "1", &err));
     check(netlink_open(NETLINK_ROUTE, &member, &err));
-    check(link_create(hub, address, "sp0", member_netns, &err));
+    check(link_create(hub, address, MEMBER_LINK, member_netns, &err));
     link_hub_name(address, name);
     check(link_find(hub, name, &link, &err));
+    check(namespace_sysctl("net/ipv6/conf/" MEMBER_LINK "/disable_ipv6", "1", &err));
     configure_member(member, address, link.peer);
     connect_hub(hub, address, link.index);
 }
