@@ -2,6 +2,7 @@
 #include "hook/target.h"
 
 #include "base/cleanup.h"
+#include "base/rootless.h"
 #include "hook/process.h"
 #include "netns/namespace.h"
 
@@ -44,8 +45,11 @@ int target_open(struct target *target, pid_t pid, struct error *err)
 
 int target_leave_host(struct target *target, struct error *err)
 {
-    int result = namespace_leave_host(err);
+    int result = 0;
 
+    if (!rootless())
+        return 0; /* it stays, and that is open already */
+    result = namespace_leave_host(err);
     if (result == 0)
         result = namespace_open_own(err);
     if (result < 0)

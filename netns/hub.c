@@ -167,17 +167,21 @@ static int open_socket(int netns, int protocol, struct netlink **ret, struct err
     return own < 0 ? own : netlink_open_in(netns, own, protocol, ret, err);
 }
 
+int hub_check_by(struct netlink *netfilter, const struct policy *policy, struct error *err)
+{
+    int result = hub_rules_check(netfilter, policy, err);
+
+    if (result == -ENOENT)
+        err->number = ESTALE; /* the hub is there: no caller may take this for "there is none" */
+    return result == -ENOENT ? -ESTALE : result;
+}
+
 int hub_check(const struct policy *policy, int netns, struct error *err)
 {
     cleanup_netlink struct netlink *netfilter = NULL;
     int result = open_socket(netns, NETLINK_NETFILTER, &netfilter, err);
 
-    if (result < 0)
-        return result;
-    result = hub_rules_check(netfilter, policy, err);
-    if (result == -ENOENT)
-        err->number = ESTALE; /* the hub is there: no caller may take this for "there is none" */
-    return result == -ENOENT ? -ESTALE : result;
+    return result < 0 ? result : hub_check_by(netfilter, policy, err);
 }
 
 /* What is no hub has no identity: somebody has bound another namespace in its place. */

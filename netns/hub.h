@@ -47,6 +47,9 @@ int hub_remove(const char *network, int host_netns, struct error *err);
  * `sallyport network reload`. */
 int hub_check(const struct policy *policy, int netns, struct error *err);
 
+/* The same by a netfilter socket that is open in the hub. */
+int hub_check_by(struct netlink *netfilter, const struct policy *policy, struct error *err);
+
 struct hub_member {
     uint32_t address;
     char role[POLICY_NAME_SIZE]; /* empty while it is being attached */

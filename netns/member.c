@@ -174,8 +174,9 @@ static int attach_inside(struct attach *attach, struct error *err)
 }
 
 /* The hub that the caller has opened must still be the network's, now that it cannot change any more. */
-static int check_hub(const struct member_request *request, struct error *err)
+static int check_hub(const struct attach *attach, struct error *err)
 {
+    const struct member_request *request = attach->request;
     cleanup_close int current = pin_open(request->policy->network, err);
 
     if (current < 0 && current != -ENOENT)
@@ -184,20 +185,20 @@ static int check_hub(const struct member_request *request, struct error *err)
         error_set(err, 0, "network %s was taken down meanwhile", request->policy->network);
         return error_advise(err, "try again");
     }
-    return hub_check(request->policy, request->hub, err);
+    return hub_check_by(attach->hub_rules, request->policy, err);
 }
 
 static int attach_locked(struct attach *attach, struct error *err)
 {
     const struct member_request *request = attach->request;
     struct error ignored;
-    int result = check_hub(request, err);
+    int result = netlink_open_in(request->hub, request->host_netns, NETLINK_ROUTE, &attach->hub, err);
 
-    if (result == 0)
-        result = netlink_open_in(request->hub, request->host_netns, NETLINK_ROUTE, &attach->hub, err);
     if (result == 0)
         result =
             netlink_open_in(request->hub, request->host_netns, NETLINK_NETFILTER, &attach->hub_rules, err);
+    if (result == 0)
+        result = check_hub(attach, err);
     if (result == 0)
         result = namespace_enter(request->netns, err);
     if (result < 0)

@@ -69,11 +69,12 @@ static int open_first_process(void)
     char path[96];
     unsigned pid = 1;
 
-    snprintf(path, sizeof(path), "/%s/libpod/tmp/pause.pid", rootless_runtime_directory());
-    if (rootless())
+    if (rootless()) {
+        snprintf(path, sizeof(path), "/%s/libpod/tmp/pause.pid", rootless_runtime_directory());
         file = fopen(path, "re");
-    if (rootless() && (file == NULL || fscanf(file, "%u", &pid) != 1))
-        return -1;
+        if (file == NULL || fscanf(file, "%u", &pid) != 1)
+            return -1;
+    }
     snprintf(path, sizeof(path), "/proc/%u", pid);
     return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
