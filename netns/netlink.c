@@ -24,10 +24,32 @@ enum {
 struct netlink {
     int fd;
     uint32_t sequence;
-    char *buffer; /* answers; RECEIVE_CHUNK bytes, made at the first read */
 };
 
 enum { RECEIVE_CHUNK = 64 * 1024 };
+
+/* Where answers are read: one place for all sockets, because every new page of memory costs an attach 1 us or
+ * more. Who asks in the middle of another answer gets a place of its own. */
+static char answers_buffer[RECEIVE_CHUNK];
+static bool answers_buffer_taken;
+
+static char *take_buffer(void)
+{
+    if (answers_buffer_taken)
+        return malloc(RECEIVE_CHUNK);
+    answers_buffer_taken = true;
+    return answers_buffer;
+}
+
+static void return_buffer(char *const *buffer)
+{
+    if (*buffer == answers_buffer)
+        answers_buffer_taken = false;
+    else
+        free(*buffer);
+}
+
+#define cleanup_buffer __attribute__((cleanup(return_buffer)))
 
 struct netlink_batch {
     struct nl_msg **messages;
@@ -89,7 +111,6 @@ void netlink_close(struct netlink *netlink)
     if (netlink == NULL)
         return;
     cleanup_close_at(&netlink->fd);
-    free(netlink->buffer);
     free(netlink);
 }
 
@@ -197,19 +218,14 @@ static int send_all(struct netlink *netlink, struct netlink_batch *batch, struct
 
 /* Reads one datagram from the kernel into the buffer. Returns its size, or -EAGAIN where the flags say not to
  * wait and there is none. */
-static ssize_t receive(struct netlink *netlink, int flags, struct error *err)
+static ssize_t receive(const struct netlink *netlink, char *buffer, int flags, struct error *err)
 {
     struct sockaddr_nl from;
-    struct iovec part = {.iov_len = RECEIVE_CHUNK};
+    struct iovec part = {.iov_base = buffer, .iov_len = RECEIVE_CHUNK};
     struct msghdr message = {
         .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &part, .msg_iovlen = 1};
     ssize_t n = 0;
 
-    if (netlink->buffer == NULL)
-        netlink->buffer = malloc(RECEIVE_CHUNK);
-    if (netlink->buffer == NULL)
-        return error_set(err, ENOMEM, "read netlink answer");
-    part.iov_base = netlink->buffer;
     do {
         message.msg_namelen = sizeof(from);
         n = recvmsg(netlink->fd, &message, flags);
@@ -350,7 +366,8 @@ static int take_acknowledgements(struct answers *answers, struct datagram *datag
 int netlink_send(struct netlink *netlink, struct netlink_batch *batch, size_t *ret_failed, struct error *err)
 {
     struct answers answers = {.batch = batch, .base = netlink->sequence, .expected = answers_expected(batch)};
-    int result = send_all(netlink, batch, err);
+    cleanup_buffer char *buffer = take_buffer();
+    int result = buffer != NULL ? send_all(netlink, batch, err) : error_set(err, ENOMEM, "ask the kernel");
 
     if (result < 0)
         return result;
@@ -359,8 +376,8 @@ int netlink_send(struct netlink *netlink, struct netlink_batch *batch, size_t *r
      * until there is no more. */
     while (result == 0) {
         struct error unread;
-        ssize_t n = receive(netlink, MSG_DONTWAIT, &unread);
-        struct datagram datagram = {netlink->buffer, n > 0 ? (size_t)n : 0};
+        ssize_t n = receive(netlink, buffer, MSG_DONTWAIT, &unread);
+        struct datagram datagram = {buffer, n > 0 ? (size_t)n : 0};
 
         if (n < 0 && (answers.first < 0 || (n == -EAGAIN && answers.expected == 0)))
             break; /* all is said; or a refusal tells more than the answers that will not come */
@@ -422,7 +439,8 @@ int netlink_query(struct netlink *netlink, struct netlink_batch *batch,
                   int (*each)(const struct nlmsghdr *message, void *data), void *data, struct error *err)
 {
     struct question question = {.batch = batch, .base = netlink->sequence, .each = each, .data = data};
-    int result = send_all(netlink, batch, err);
+    cleanup_buffer char *buffer = take_buffer();
+    int result = buffer != NULL ? send_all(netlink, batch, err) : error_set(err, ENOMEM, "ask the kernel");
 
     if (result < 0)
         return result;
@@ -430,8 +448,8 @@ int netlink_query(struct netlink *netlink, struct netlink_batch *batch,
                     (nlmsg_hdr(batch->messages[0])->nlmsg_flags & NLM_F_ACK) != 0;
     netlink->sequence += (uint32_t)batch->count;
     while (!question.ended) {
-        ssize_t n = receive(netlink, 0, err);
-        struct datagram datagram = {netlink->buffer, n > 0 ? (size_t)n : 0};
+        ssize_t n = receive(netlink, buffer, 0, err);
+        struct datagram datagram = {buffer, n > 0 ? (size_t)n : 0};
 
         result = n < 0 ? (int)n : take_answers(&question, &datagram, err);
         if (result < 0)

@@ -8,6 +8,7 @@
 #include "netns/hub.h"
 #include "netns/hub_foreign.h"
 #include "netns/namespace.h"
+#include "netns/netlink.h"
 #include "tests/kernel/world.h"
 
 #include <arpa/inet.h>
@@ -16,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/if_packet.h>
+#include <linux/rtnetlink.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/ip.h>
@@ -959,4 +961,44 @@ Test(member, a_role_may_keep_its_links)
     cr_expect(verify(netns, "keeper", "one") == 0, "%s", err.text);
     cr_expect_eq(world_run(netns, "ip route get 192.0.2.1 | grep -q 'dev eth0'"), 0);
     cr_expect_eq(world_lines(netns, "ip -6 -o addr show dev sp0"), 0);
+}
+
+struct asking {
+    struct netlink *other;
+    int indexes[8];
+    size_t count;
+};
+
+/* Takes a link of the list, and asks for another one meanwhile: its answer is longer than that of lo. */
+static int ask_again(const struct nlmsghdr *message, void *data)
+{
+    const struct ifinfomsg *header = NLMSG_DATA(message);
+    struct asking *asking = data;
+    struct link link;
+
+    cr_assert_lt(asking->count, array_size(asking->indexes));
+    cr_assert(link_find(asking->other, "sp-" NETWORK, &link, &err) == 0, "%s", err.text);
+    asking->indexes[asking->count++] = header->ifi_index;
+    return 0;
+}
+
+Test(member, question_in_the_middle_of_an_answer)
+{
+    const struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+    cleanup_batch struct netlink_batch *batch = netlink_batch_new();
+    cleanup_netlink struct netlink *netlink = NULL;
+    struct asking asking = {.count = 0};
+    cleanup_free struct link *links = NULL;
+    size_t count = 0;
+
+    cr_assert(netlink_open(NETLINK_ROUTE, &netlink, &err) == 0, "%s", err.text);
+    cr_assert(netlink_open(NETLINK_ROUTE, &asking.other, &err) == 0, "%s", err.text);
+    netlink_batch_add(batch, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header), "list links");
+    cr_assert(netlink_query(netlink, batch, ask_again, &asking, &err) == 0, "%s", err.text);
+    cr_assert(link_list(netlink, &links, &count, &err) == 0, "%s", err.text);
+    cr_assert_eq(asking.count, count);
+    cr_assert_geq(count, 2); /* lo and the uplink */
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(asking.indexes[i], links[i].index);
+    netlink_close(asking.other);
 }
