@@ -11,6 +11,8 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+enum { USUAL_SIZE = 4094 }; /* of what has no size beforehand: a page of memory, with its end */
+
 int file_path(int fd, const char *name, char *ret_path, struct error *err)
 {
     char link[64];
@@ -24,8 +26,10 @@ int file_path(int fd, const char *name, char *ret_path, struct error *err)
     return 0;
 }
 
-int file_read_fd(int fd, const char *name, size_t limit, char **ret_text, size_t *ret_length,
-                 struct error *err)
+/* `expected`: about how long it is, in no way the last word. A buffer that is much larger than what goes into
+ * it costs new pages of memory, 1 us each. */
+static int read_all(int fd, const char *name, size_t expected, size_t limit, char **ret_text,
+                    size_t *ret_length, struct error *err)
 {
     cleanup_free char *text = NULL;
     size_t capacity = 0;
@@ -35,7 +39,7 @@ int file_read_fd(int fd, const char *name, size_t limit, char **ret_text, size_t
         ssize_t n = 0;
 
         if (capacity - length < 2) {
-            size_t larger = capacity == 0 ? 32768 : capacity * 2;
+            size_t larger = capacity == 0 ? expected + 2 : capacity * 2;
             char *moved = NULL;
 
             if (larger > limit + 2)
@@ -63,6 +67,12 @@ int file_read_fd(int fd, const char *name, size_t limit, char **ret_text, size_t
     return 0;
 }
 
+int file_read_fd(int fd, const char *name, size_t limit, char **ret_text, size_t *ret_length,
+                 struct error *err)
+{
+    return read_all(fd, name, USUAL_SIZE, limit, ret_text, ret_length, err);
+}
+
 int file_read_at(int dirfd, const char *name, size_t limit, char **ret_text, size_t *ret_length,
                  struct error *err)
 {
@@ -75,7 +85,8 @@ int file_read_at(int dirfd, const char *name, size_t limit, char **ret_text, siz
         return error_set(err, errno, "stat %s", name);
     if (!S_ISREG(st.st_mode))
         return error_set(err, 0, "open %s: not a regular file", name);
-    return file_read_fd(fd, name, limit, ret_text, ret_length, err);
+    return read_all(fd, name, st.st_size > 0 ? (size_t)st.st_size : USUAL_SIZE, limit, ret_text, ret_length,
+                    err);
 }
 
 int file_write_all(int fd, const char *text, size_t length)

@@ -21,7 +21,7 @@ static int collect(const struct nlmsghdr *message, void *data)
     char *item = NULL;
 
     if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+        size_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
         char *items = reallocarray(list->items, capacity, list->item_size);
 
         if (items == NULL)
