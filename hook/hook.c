@@ -26,6 +26,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 static const char USAGE[] =
@@ -42,7 +43,7 @@ static const char USAGE[] =
 static int run_attach(const struct selection *pin, const struct state *state, struct error *err)
 {
     cleanup_close int bundle = -1;
-    cleanup_json json_t *config = NULL;
+    static json_t *config; /* for as long as the process, see run */
     struct policy policy;
     struct attach_request request = {.state = state, .policy = &policy};
     int result = voucher_load(state->bundle, &bundle, &config, err);
@@ -130,8 +131,10 @@ static int run_edit(const struct selection *pin, json_t *config, struct error *e
 
 static int run(const struct selection *pin, struct error *err)
 {
-    cleanup_free char *text = NULL;
-    cleanup_json json_t *document = NULL;
+    /* The process ends when this returns: the kernel takes back what is here in one piece, free a thousand
+     * pieces one by one. */
+    static char *text;
+    static json_t *document;
     struct state state;
     size_t length = 0;
     int result = selection_check_pin(pin, err);
@@ -183,6 +186,15 @@ static int parse_options(int argc, char **argv, struct selection *pin, struct er
     return error_advise(err, "see sallyport-hook --help");
 }
 
+/* jansson would open /dev/urandom for the seed of its hash tables. */
+static void seed_json(void)
+{
+    size_t seed = 0;
+
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed) && seed != 0)
+        json_object_seed(seed);
+}
+
 int main(int argc, char **argv)
 {
     struct selection pin = {NULL, NULL};
@@ -194,6 +206,7 @@ int main(int argc, char **argv)
                  */
     caller_stderr_adopt();
     umask(022);
+    seed_json();
     result = parse_options(argc, argv, &pin, &err);
     if (result == 0)
         result = run(&pin, &err);
