@@ -409,12 +409,13 @@ static int collect_bound(struct sockets *sockets, struct error *err)
 {
     cleanup_file FILE *list = fopen("/proc/net/unix", "re");
     cleanup_free char *line = NULL;
+    static char buffer[4096];
     size_t size = 0;
 
     if (list == NULL)
         return error_set(err, errno, "open /proc/net/unix");
-    setvbuf(list, NULL, _IOFBF,
-            32768); /* the kernel gives a page at a time, stdio asks for a quarter of it */
+    /* The kernel gives a page at a time, stdio would ask for a quarter of it. */
+    setvbuf(list, buffer, _IOFBF, sizeof(buffer));
     for (size_t i = 0; i < SOCKETS_BOUND_MAX && getline(&line, &size, list) > 0; i++) {
         const char *path = name_in(line);
         int result = path != NULL ? collect_name(sockets, path, err) : 0;
