@@ -14,8 +14,7 @@ void log_proxy_on_host(const struct policy *policy, struct log_proxy_names *ret)
     *ret = (struct log_proxy_names){0};
     snprintf(ret->names[0], sizeof(ret->names[0]), "/var/log/squid/sallyport-%s.access", policy->network);
     if (policy_passes(policy))
-        snprintf(ret->names[1], sizeof(ret->names[1]), "/var/log/squid/sallyport-%s.pass-through",
-                 policy->network);
+        snprintf(ret->names[1], sizeof(ret->names[1]), "/var/log/sallyport/%s.pass-through", policy->network);
 }
 
 void log_proxy_open(const char *name, bool from_start, bool limited,

@@ -85,9 +85,23 @@ static void add(struct log_tail *tail, const char *bytes, size_t size, log_tail_
     tail->used += size;
 }
 
+/* What is left of a hole, which ends where a block does and not where a line begins. */
+static size_t count_zeros(const char *bytes, size_t size)
+{
+    size_t count = 0;
+
+    while (count < size && bytes[count] == '\0')
+        count++;
+    return count;
+}
+
 /* Hands over the lines that end in these bytes, and keeps the beginning of the next. */
 static void split(struct log_tail *tail, const char *bytes, size_t size, log_tail_line each, void *data)
 {
+    size_t zeros = tail->used == 0 && !tail->skip ? count_zeros(bytes, size) : 0;
+
+    bytes += zeros;
+    size -= zeros;
     while (size > 0) {
         const char *newline = memchr(bytes, '\n', size);
         size_t length = newline != NULL ? (size_t)(newline - bytes) : size;
@@ -117,8 +131,9 @@ static bool is_replaced(struct log_tail *tail)
     return false;
 }
 
-/* What nobody wrote is not read: there can be more of it than there is time for. `size`: of the file, a
- * moment ago. */
+/* What nobody wrote is not read: there can be more of it than there is time for. At the start of a file that
+ * was cut it is the rule, where the writer goes on at its old place: haproxy takes O_APPEND off its log.
+ * `size`: of the file, a moment ago. */
 static void pass_hole(struct log_tail *tail, off_t size, log_tail_line each, void *data)
 {
     off_t at = lseek(tail->descriptor, tail->offset, SEEK_DATA);
@@ -127,7 +142,7 @@ static void pass_hole(struct log_tail *tail, off_t size, log_tail_line each, voi
         at = size;
     if (at <= tail->offset)
         return;
-    if (!tail->skip)
+    if (!tail->skip && tail->offset > 0)
         each(NULL, 0, data);
     tail->used = 0;
     tail->skip = false;

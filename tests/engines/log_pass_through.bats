@@ -8,10 +8,12 @@ source "$BATS_TEST_DIRNAME/proxy_install.bash"
 source "$BATS_TEST_DIRNAME/log.bash"
 
 POLICY='.proxy.sni = 443 | .proxy.http = 80 | .roles.agent.hosts = ["api.openai.com", ".openrouter.ai", "private.example"]'
-LOG=/var/log/squid/sallyport-$NETWORK.pass-through
+LOG=/var/log/sallyport/$NETWORK.pass-through
 
 setup_file()
 {
+    mkdir -p "$WORK/logs"/{squid,sallyport}
+    mount --bind "$WORK/logs" /var/log
     proxy_stage_up private.example=10.66.0.1
     policy_write "$NETWORK" "$POLICY"
     "$SALLYPORT" network reload "$NETWORK"
@@ -28,6 +30,7 @@ teardown_file()
 {
     internet_end "/run/sallyport-haproxy-$NETWORK.pid"
     proxy_stage_down
+    umount /var/log
 }
 
 teardown()
@@ -89,4 +92,34 @@ refusal()
     grep -q "Proxy TLS stopped" "$LOG"
     "$SALLYPORT" log --network "$NETWORK" | grep "agent: TLS attacker.example:443; pass-through: "
     "$SALLYPORT" log --network "$NETWORK" | grep "requests refused by the proxy, in /var/log/squid/sallyport-hermes.access and $LOG"
+}
+
+# The file is root's, as it is when systemd has opened it, and haproxy goes on writing at its old place in it.
+@test "logrotate, as packaged, cuts the logs of both, and log reads on" {
+    local long
+    install -m 644 "$BATS_TEST_DIRNAME/../../packaging/squid/logrotate" "$WORK/logrotate"
+    [[ -s $LOG && -s /var/log/squid/sallyport-$NETWORK.access ]]
+    log_start json --json
+    set --
+    # More than a block, so that there is a hole behind it as well, in fewer lines than are shown in a second.
+    printf -v long 'a%.0s' {1..40}
+    for _ in {1..40}; do
+        set -- "$@" "$long.attacker.example"
+    done
+    greet attacker.example "$@" >/dev/null
+    all_are_written()
+    {
+        (($(grep -c "TLS $long.attacker.example:443" "$LOG") == 40))
+    }
+    eventually all_are_written
+    (($(stat --format %s "$LOG") > 4096))
+    run logrotate --force --state "$WORK/rotated" "$WORK/logrotate"
+    [[ $status -eq 0 ]] || fail "$output"
+    [[ ! -s $LOG && ! -s /var/log/squid/sallyport-$NETWORK.access ]] || fail "$(ls -l /var/log/squid /var/log/sallyport)"
+    zgrep -q "TLS attacker.example:443" "$LOG.1.gz"
+    greet other.example
+    refusal other.example:443 TLS '$.roles.agent.hosts does not have the name' 'add \"other.example\" to $.roles.agent.hosts'
+    log_end
+    [[ $(lines json '.event == "proxy-more" and .unreadable > 0') -eq 0 ]] || fail "$(cat "$WORK/json.log")"
+    "$SALLYPORT" log --network "$NETWORK" --json | jq -e '.proxy.unreadable == 0 and (.proxy.refused | map(.target) == ["other.example:443"])'
 }

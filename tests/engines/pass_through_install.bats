@@ -302,8 +302,8 @@ SH
 @test "the unit for systemd: its commands do it, with the capabilities that they are left" {
     local worker
     rm -r "$DIRECTORY"
-    unit_runs sallyport-haproxy@.service ExecStartPre
-    unit_runs sallyport-haproxy@.service ExecStart </dev/null >"$WORK/haproxy.output" 2>"$WORK/haproxy.errors" 3>&- &
+    unit_runs sallyport-haproxy@.service ExecStartPre >"$WORK/haproxy.output"
+    unit_runs sallyport-haproxy@.service ExecStart </dev/null >>"$WORK/haproxy.output" 2>"$WORK/haproxy.errors" 3>&- &
     disown
     internet_poll 20 haproxy_listens || fail "$(cat "$WORK/haproxy.errors")"
     eventually test -s "$HAPROXY_PID"
@@ -316,9 +316,13 @@ SH
     reaches sp-agent api.openai.com
     run ! reaches sp-agent openrouter.ai
     policy_write "$NETWORK" "$PASSING"
-    unit_runs sallyport-haproxy@.service ExecReload | grep "haproxy (process .* has read it"
+    unit_runs sallyport-haproxy@.service ExecReload 2>"$WORK/reload.errors" >>"$WORK/haproxy.output"
+    grep "haproxy (process .* has read it" "$WORK/reload.errors"
     reaches sp-agent openrouter.ai
     run ! tunnel_ended gateway
     haproxy_end
     grep -q "TCP_TUNNEL/200 .* TLS api.openai.com:443" "$WORK/haproxy.output"
+    # It is the log, and has nothing else; what is said besides is the journal's.
+    run ! grep -Ev '^[0-9]+\.[0-9]{3} |^Proxy .* stopped \(' "$WORK/haproxy.output"
+    [[ $(unit sallyport-haproxy@.service StandardError) == journal ]]
 }

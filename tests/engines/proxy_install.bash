@@ -120,7 +120,7 @@ unit_runs()
     PATH=${SALLYPORT%/*}:$PATH
     # shellcheck disable=SC2086 # words
     case $command in
-    +*) ${command#+} ;;
+    +*) eval "${command#+}" ;;
     *) setpriv --bounding-set="${kept:+-all$kept}${kept:-+all}" --inh-caps=-all --no-new-privs $command ;;
     esac
 }

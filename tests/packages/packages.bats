@@ -183,7 +183,7 @@ repack()
         /opt/units/sallyport-{network@.service,reload@.path,reload@.service,squid@.service,haproxy@.service,proxy-config@.path}; do
         grep -qxF "$file" "$LISTS/rpm" || fail "no $file in: $(cat "$LISTS/rpm")"
     done
-    run ! grep -v -e '^/opt/' -e '^/usr/lib/\.build-id' "$LISTS/rpm" # the latter is rpmbuild's own
+    run ! grep -v -e '^/opt/' -e '^/var/log/sallyport$' -e '^/usr/lib/\.build-id' "$LISTS/rpm" # the last is rpmbuild's own
     mkdir "$LISTS/rpms"
     for package in "$SALLYPORT_PACKAGES"/rpms/*/*.rpm; do
         rpm2archive --nocompression <"$package" | tar -C "$LISTS/rpms" -xf -
@@ -298,12 +298,14 @@ repack()
 
 @test "purged: nothing is left; a file that is would be seen" {
     # What an administrator made of it: enabled instances, published ports, the proxy's configuration and logs.
-    mkdir -p "$ROOT/etc/systemd/system/multi-user.target.wants" "$ROOT/etc/squid/sallyport-hermes" "$ROOT/var/log/squid"
+    mkdir -p "$ROOT/etc/systemd/system/multi-user.target.wants" "$ROOT/etc/squid/sallyport-hermes" \
+        "$ROOT"/var/log/{squid,sallyport}
     for unit in sallyport-network@hermes.service sallyport-squid@hermes.service sallyport-reload@hermes.path; do
         ln -s "/usr/lib/systemd/system/${unit/hermes/}" "$ROOT/etc/systemd/system/multi-user.target.wants/$unit"
     done
     echo '# Written by `sallyport publish hermes --install`: ' >"$ROOT/etc/systemd/system/sallyport-publish-hermes-80.socket"
-    touch "$ROOT/etc/squid/sallyport-hermes/squid.conf" "$ROOT/var/log/squid/sallyport-hermes.access.1.gz"
+    touch "$ROOT/etc/squid/sallyport-hermes/squid.conf" "$ROOT/var/log/squid/sallyport-hermes.access.1.gz" \
+        "$ROOT/var/log/sallyport/hermes.pass-through.1.gz"
     debian dpkg --purge sallyport sallyport-squid sallyport-podman
     rmdir "$ROOT/etc/squid" "$ROOT/var/log/squid"
     rmdir --ignore-fail-on-non-empty "$ROOT/etc/systemd/system/multi-user.target.wants"

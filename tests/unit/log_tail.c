@@ -105,6 +105,26 @@ Test(log_tail, a_hole_is_one_line_that_is_none_however_large)
     expect("seven|");
 }
 
+/* As haproxy does, which goes on at its old place. */
+Test(log_tail, what_is_written_behind_the_start_of_a_file_that_was_cut_is_a_line)
+{
+    static const off_t places[] = {4, 10000};
+
+    append(path, "one\n");
+    log_tail_open(path, true, &tail);
+    expect("one|");
+    for (size_t i = 0; i < array_size(places); i++) {
+        cr_assert_eq(truncate(path, 0), 0);
+        expect("");
+        cr_assert_eq(truncate(path, places[i]), 0);
+        append(path, "two\nthree\n");
+        expect("two|three|");
+        log_tail_close(&tail);
+        log_tail_open(path, true, &tail);
+        expect("two|three|");
+    }
+}
+
 Test(log_tail, a_file_that_comes_later_is_read_whole)
 {
     log_tail_open(path, false, &tail);
