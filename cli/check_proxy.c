@@ -27,10 +27,10 @@
 
 enum { ANSWER_SECONDS = 5 }; /* a squid that looks a name up first may take its time */
 
-static int connect_to_proxy(const struct policy *policy, int *ret_fd, struct error *err)
+static int connect_to_proxy(const struct policy *policy, uint16_t port, int *ret_fd, struct error *err)
 {
     const struct sockaddr_in from = check_address(policy->host_address, 0);
-    const struct sockaddr_in to = check_address(policy->proxy_address, policy->proxy_port);
+    const struct sockaddr_in to = check_address(policy->proxy_address, port);
     const struct timeval limit = {.tv_sec = ANSWER_SECONDS};
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -50,7 +50,7 @@ static int ask(const struct policy *policy, int *ret_status, struct error *err)
     cleanup_close int fd = -1;
     char answer[64] = "";
     int status = 0;
-    int result = connect_to_proxy(policy, &fd, err);
+    int result = connect_to_proxy(policy, policy->proxy_port, &fd, err);
 
     if (result < 0)
         return result;
@@ -118,6 +118,31 @@ static int check_listening(const struct policy *policy, const struct proxy_proce
     return 0;
 }
 
+/* That nothing of ours listens does not mean that nobody does: who has the port of every address, as the
+ * squid that a distribution starts, is at the proxy's as well, and keeps ours from it. */
+static int refuse_stopped(const struct policy *policy, const struct proxy_kind *kind, const char *command,
+                          struct error *err)
+{
+    uint16_t ports[POLICY_PROXY_PORTS_MAX];
+    size_t count = kind->ports(policy, ports);
+    char address[16];
+
+    for (size_t i = 0; i < count; i++) {
+        cleanup_close int fd = -1;
+
+        if (connect_to_proxy(policy, ports[i], &fd, err) < 0)
+            continue;
+        error_set(err, 0,
+                  "none runs, but another program listens at %s:%u, or at that port of every address, and "
+                  "members get to it",
+                  policy_format_address(policy->proxy_address, address), ports[i]);
+        return error_advise(err, "end it (`ss -Hltnp sport = %u` names it), then %s", ports[i], command);
+    }
+    error_set(err, 0, "none runs, so no member gets out%s",
+              kind == &proxy_squid ? "" : " by a program that knows no proxy");
+    return error_advise(err, "%s", command);
+}
+
 static int look_at(const struct policy *policy, const struct proxy_kind *kind, const char *path,
                    struct proxy_process *process, struct error *err)
 {
@@ -127,11 +152,8 @@ static int look_at(const struct policy *policy, const struct proxy_kind *kind, c
     if (result < 0)
         return result;
     start_command(policy, kind, path, command, sizeof(command));
-    if (process->pidfd < 0) {
-        error_set(err, 0, "none runs, so no member gets out%s",
-                  kind == &proxy_squid ? "" : " by a program that knows no proxy");
-        return error_advise(err, "%s", command);
-    }
+    if (process->pidfd < 0)
+        return refuse_stopped(policy, kind, command, err);
     result = check_listening(policy, process, command, err);
     return result < 0 || kind != &proxy_squid ? result : check_enforcing(policy, path, err);
 }

@@ -406,9 +406,32 @@ while True:
         kill -KILL "$(<"/run/sallyport-squid-$NETWORK.pid")"
         eventually internet_gone "$(<"/run/sallyport-squid-$NETWORK.pid")"
         rm "/run/sallyport-squid-$NETWORK.pid" "$PROGRAMS/squid"
-        [[ $(line "squid of" text) == "none runs"* ]] || fail "$who: $output"
+        [[ $(line "squid of" text) == "none runs, but another program listens at $PROXY:3128"* ]] || fail "$who: $output"
     done
     rm "$PROGRAMS/wait"
+}
+
+# As the squid that a distribution starts.
+@test "squid: a program that has its port of every address is told, and is no squid that runs" {
+    "$SALLYPORT" network up "$NETWORK"
+    install_config
+    python3 -c '
+import signal, socket
+server = socket.create_server(("", 3128), family=socket.AF_INET6, dualstack_ipv6=True)
+signal.pause()' </dev/null 3>&- &
+    echo $! >"$WORK/daemon.pid"
+    disown
+    listens_everywhere()
+    {
+        [[ $(ss -Hltn 'sport = 3128') == *'*:3128'* ]]
+    }
+    eventually listens_everywhere
+    check failed "squid of"
+    says "another program listens at $PROXY:3128, or at that port of every address"
+    [[ $(eval "$(line "squid of" text | grep -o '`ss [^`]*`' | tr -d '`')") == *"pid=$(<"$WORK/daemon.pid"),"* ]]
+    internet_end "$WORK/daemon.pid"
+    check failed "squid of"
+    says "none runs, so no member gets out"
 }
 
 @test "squid: one that listens elsewhere, and one with another file" {
