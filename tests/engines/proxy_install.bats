@@ -330,6 +330,11 @@ member_asks()
     run systemd-analyze verify "$units"/*"@$NETWORK".*
     umount /usr/local/bin
     [ "$status" -eq 0 ] && [ -z "$output" ] || fail "$output"
+    # What reads the name servers once does not do so before there are any.
+    for unit in squid haproxy; do
+        [[ $(unit "sallyport-$unit@.service" After) == *network-online.target* &&
+            $(unit "sallyport-$unit@.service" Wants) == network-online.target ]]
+    done
     # Of ten times what systemd makes of it: with a mount namespace, and of those that must not have one.
     for unit in squid=50 haproxy=50 proxy-config=50 network=75 reload=75; do
         run systemd-analyze security --offline=true --threshold="${unit#*=}" "$units/sallyport-${unit%=*}@$NETWORK.service"
