@@ -23,7 +23,7 @@ static const char USAGE[] =
     "       sallyport network list [--json]\n"
     "\n"
     "  up      make the network's hub and uplink, unless they are there\n"
-    "  down    delete every link of the network, then the hub\n"
+    "  down    delete every link of the network, then the hub; one that is not up stays so\n"
     "  reload  put the policy file into force in one step, on live connections too\n"
     "  show    members, what each role reaches, traffic, refusals, and what is not as it should be\n"
     "  list    the networks that are up, and those that have a policy file\n"
@@ -105,12 +105,25 @@ static int verb_reload(const char *network, enum network_format format, struct e
     return with_policy(network, reload, err);
 }
 
+/* No failure, for a unit that is stopped twice has none; but the name may be mistyped. */
+static void tell_absent(const char *network)
+{
+    struct error unimportant;
+    cleanup_close int hub = hub_open(network, &unimportant);
+
+    if (hub == -ENOENT)
+        fprintf(stderr, "sallyport: %s: the network was not up; `sallyport network list` tells which are\n",
+                network);
+}
+
 static int down(const char *network, enum network_format format, struct error *err)
 {
     cleanup_close int own = namespace_open_own(err);
     int result = own < 0 ? own : verb_check_network(network, err);
 
     (void)format;
+    if (result == 0)
+        tell_absent(network);
     return result < 0 ? result : hub_remove(network, own, err);
 }
 

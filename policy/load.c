@@ -108,8 +108,11 @@ static int load_file(int directory_fd, const char *directory, const char *networ
     if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
         return error_set(err, ENAMETOOLONG, "open %s", name);
     fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set(err, errno, "open %s", path);
+    if (fd < 0) {
+        result = error_set(err, errno, "open %s", path);
+        return result == -ELOOP ? error_advise(err, "links are not followed: put the file itself there")
+                                : result;
+    }
     result = check_trusted(fd, path, S_IFREG, err);
     if (result == 0)
         result = file_read_fd(fd, path, POLICY_FILE_MAX, &text, &length, err);

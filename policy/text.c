@@ -159,6 +159,8 @@ const char *text_host(const char *text, struct policy_host *ret)
     const char *colon = strchr(name, ':');
     const char *reason = NULL;
 
+    if (strstr(text, "://") != NULL)
+        return "a URL is not a host name: leave out scheme and path";
     if (text[0] == '[' || (colon != NULL && strchr(colon + 1, ':') != NULL))
         return "an address is not a host name";
     if (colon != NULL)

@@ -30,7 +30,8 @@ changed()
     ip link show "$UPLINK"
     ip netns exec "sallyport-$NETWORK" ip link show sp0ad10002
     nft list table inet "sallyport-$NETWORK"
-    "$SALLYPORT" network down "$NETWORK"
+    run "$SALLYPORT" network down "$NETWORK"
+    [[ $status -eq 0 && -z $output ]] || fail "$output"
     run ip link show "$UPLINK"
     [ "$status" -ne 0 ]
     run nft list table inet "sallyport-$NETWORK"
@@ -38,7 +39,8 @@ changed()
     [[ ! -e /run/netns/sallyport-$NETWORK ]]
     run ip rule show
     [[ $output != *10.209.0.0* ]] || fail "$output"
-    "$SALLYPORT" network down "$NETWORK"
+    run "$SALLYPORT" network down "$NETWORK"
+    [[ $status -eq 0 && $output == "sallyport: $NETWORK: the network was not up; "* ]] || fail "$output"
 }
 
 @test "list names what is up and what has a policy file, as text and as JSON" {
