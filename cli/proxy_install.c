@@ -9,6 +9,10 @@
  * the new rules are in force, and nothing can be opened by the old ones, the connections of every role that
  * lost something are ended; the members open those that are still allowed again.
  *
+ * Until all of that is done, what may have been in force is kept in NAME.before: after installations that
+ * did not come to their end, one configuration behind the other. The next one tells the programs again, and
+ * knows what roles may have lost.
+ *
  * Invariant: whatever can fail beforehand does, for both, before either file is replaced; if the second
  * cannot be replaced, the first is put back. A proxy in a container is the business of its engine: the files
  * are written, and what is left to do is said. */
@@ -29,14 +33,18 @@
 
 enum { CONFIG_MAX = 64 * 1024 * 1024 }; /* bytes */
 
+#define BEFORE ".before"
+
 /* One program, and its file. */
 struct part {
     const struct proxy_kind *kind;
-    char name[NAME_MAX + 1];
-    char *before; /* NULL if there was no file */
-    char *after;  /* NULL if there is to be none */
+    char name[NAME_MAX + 1 - sizeof(BEFORE)];
+    char *before;   /* NULL if there was no file */
+    char *after;    /* NULL if there is to be none */
+    char *in_force; /* `before`, and what earlier installations have left of before */
     size_t before_length;
     size_t after_length;
+    bool untold; /* an earlier installation did not come to its end */
     bool replaced;
     struct proxy_process process;
 };
@@ -63,6 +71,7 @@ static void installation_release(struct installation *self)
     for (size_t i = 0; i < PROXY_KINDS; i++) {
         free(self->parts[i].before);
         free(self->parts[i].after);
+        free(self->parts[i].in_force);
         proxy_process_close(&self->parts[i].process);
     }
     cleanup_close_at(&self->directory);
@@ -85,7 +94,7 @@ static int choose_path(struct installation *self, const struct proxy_kind *kind,
     const char *slash = strrchr(path, '/');
 
     if (path[0] != '/' || strlen(path) >= sizeof(self->path) || slash[1] == '\0' ||
-        strlen(slash + 1) > NAME_MAX)
+        strlen(slash + 1) >= sizeof(self->parts[0].name))
         return error_set(err, 0, "--config %s: not an absolute path of a file", path);
     snprintf(self->path, sizeof(self->path), "%.*s", slash == path ? 1 : (int)(slash - path), path);
     for (size_t i = 0; i < PROXY_KINDS; i++)
@@ -126,14 +135,48 @@ static int check_own(const struct installation *self, const struct part *part, s
     return error_advise(err, "move it away, or give another file with --config");
 }
 
-static int read_before(const struct installation *self, struct part *part, struct error *err)
+static void name_before(const struct part *part, char ret_name[NAME_MAX + 1])
 {
-    int result =
-        file_read_at(self->directory, part->name, CONFIG_MAX, &part->before, &part->before_length, err);
+    snprintf(ret_name, NAME_MAX + 1, "%s" BEFORE, part->name);
+}
+
+/* *ret stays NULL if there is no such file. */
+static int read_file(const struct installation *self, const char *name, char **ret, size_t *ret_length,
+                     struct error *err)
+{
+    int result = file_read_at(self->directory, name, CONFIG_MAX, ret, ret_length, err);
 
     if (result == -ENOENT)
         return 0;
-    return result < 0 ? error_prefix(err, "%s/%s", self->path, part->name) : check_own(self, part, err);
+    return result < 0 ? error_prefix(err, "%s/%s", self->path, name) : 0;
+}
+
+static int read_in_force(const struct installation *self, struct part *part, struct error *err)
+{
+    cleanup_free char *kept = NULL;
+    char name[NAME_MAX + 1];
+    size_t length = 0;
+    int result = 0;
+
+    name_before(part, name);
+    result = read_file(self, name, &kept, &length, err);
+    if (result < 0)
+        return result;
+    part->untold = kept != NULL;
+    if (asprintf(&part->in_force, "%s%s", kept != NULL ? kept : "",
+                 part->before != NULL ? part->before : "") >= 0)
+        return 0;
+    part->in_force = NULL;
+    return error_set(err, ENOMEM, "read %s/%s", self->path, name);
+}
+
+static int read_before(const struct installation *self, struct part *part, struct error *err)
+{
+    int result = read_file(self, part->name, &part->before, &part->before_length, err);
+
+    if (result == 0)
+        result = check_own(self, part, err);
+    return result < 0 ? result : read_in_force(self, part, err);
 }
 
 static int make_after(const struct installation *self, struct part *part, struct error *err)
@@ -171,6 +214,12 @@ static bool unchanged(const struct part *part)
     return strcmp(part->before, part->after) == 0;
 }
 
+/* Whether the program has to be told: of another file, or of this one because it may not have been. */
+static bool is_due(const struct part *part)
+{
+    return !unchanged(part) || part->untold;
+}
+
 /* What the program says to its file, and which one is to read it. A host without it may have one in a
  * container. */
 static int check(const struct installation *self, struct part *part, struct error *err)
@@ -199,21 +248,46 @@ static int put(const struct installation *self, const struct part *part, const c
     return 0;
 }
 
+static int keep_before(const struct installation *self, const struct part *part, struct error *err)
+{
+    char name[NAME_MAX + 1];
+
+    name_before(part, name);
+    return file_replace_at(self->directory, name, part->in_force, strlen(part->in_force), 0644, err);
+}
+
+static int forget_before(const struct installation *self, const struct part *part, struct error *err)
+{
+    char name[NAME_MAX + 1];
+
+    name_before(part, name);
+    if (unlinkat(self->directory, name, 0) < 0 && errno != ENOENT)
+        return error_set(err, errno, "remove %s/%s", self->path, name);
+    return 0;
+}
+
 static void put_back(struct installation *self)
 {
     struct error unimportant; /* the one that led here is told */
 
-    for (size_t i = 0; i < PROXY_KINDS; i++)
-        if (self->parts[i].replaced)
-            put(self, &self->parts[i], self->parts[i].before, self->parts[i].before_length, &unimportant);
+    for (size_t i = 0; i < PROXY_KINDS; i++) {
+        struct part *part = &self->parts[i];
+
+        if (part->replaced && put(self, part, part->before, part->before_length, &unimportant) < 0)
+            continue;
+        if (!part->untold)
+            forget_before(self, part, &unimportant);
+    }
 }
 
 static int replace(struct installation *self, struct error *err)
 {
     for (size_t i = 0; i < PROXY_KINDS; i++) {
         struct part *part = &self->parts[i];
-        int result = unchanged(part) ? 0 : put(self, part, part->after, part->after_length, err);
+        int result = unchanged(part) ? 0 : keep_before(self, part, err);
 
+        if (result == 0 && !unchanged(part))
+            result = put(self, part, part->after, part->after_length, err);
         if (result < 0) {
             put_back(self);
             return result;
@@ -252,7 +326,7 @@ static int end_revoked(const struct installation *self, const struct part *part,
     cleanup_free struct policy_range *sources = NULL;
     size_t count = 0;
     size_t total = 0;
-    int result = proxy_revoked(part->before != NULL ? part->before : "", part->after, &sources, &count, err);
+    int result = proxy_revoked(part->in_force, part->after, &sources, &count, err);
 
     for (size_t i = 0; result == 0 && i < count; i++)
         result = end_connections(self, part, &sources[i], &total, err);
@@ -296,22 +370,29 @@ static void tell_engine(const struct part *part)
            part->kind->reload_name);
 }
 
+static int tell_one(const struct installation *self, const struct part *part, struct error *err)
+{
+    int result = 0;
+
+    if (self->policy->proxy_at == POLICY_PROXY_AT_MEMBER)
+        tell_engine(part);
+    else
+        result = tell(self, part, err);
+    return result < 0 ? result : forget_before(self, part, err);
+}
+
 /* Each of them, also when the other one fails: that is told first. */
 static int tell_all(const struct installation *self, struct error *err)
 {
     struct error later;
     int result = 0;
 
-    for (size_t i = 0; i < PROXY_KINDS; i++) {
-        const struct part *part = &self->parts[i];
+    for (size_t i = 0; i < PROXY_KINDS; i++)
+        if (is_due(&self->parts[i])) {
+            int one = tell_one(self, &self->parts[i], result == 0 ? err : &later);
 
-        if (part->replaced && self->policy->proxy_at == POLICY_PROXY_AT_MEMBER)
-            tell_engine(part);
-        else if (part->replaced && result == 0)
-            result = tell(self, part, err);
-        else if (part->replaced)
-            tell(self, part, &later);
-    }
+            result = result == 0 ? one : result;
+        }
     return result;
 }
 
@@ -320,7 +401,7 @@ static int install(struct installation *self, struct error *err)
     int result = prepare(self, err);
 
     for (size_t i = 0; i < PROXY_KINDS && result == 0; i++)
-        if (!unchanged(&self->parts[i]))
+        if (is_due(&self->parts[i]))
             result = check(self, &self->parts[i], err);
     if (result == 0)
         result = replace(self, err);
@@ -353,6 +434,9 @@ static int look(struct installation *self, struct part *part, struct error *err)
         result = make_after(self, part, err);
     if (result == 0 && !unchanged(part))
         result = error_set(err, 0, "%s/%s: is not what the policy makes now", self->path, part->name);
+    if (result == 0 && part->untold)
+        result = error_set(err, 0, "%s/%s: was written, but %s may not have read it", self->path, part->name,
+                           part->kind->name);
     return result;
 }
 

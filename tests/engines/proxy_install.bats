@@ -233,6 +233,59 @@ squid_starting()
     [ "$(asks sp-agent openrouter.ai)" = 403 ]
 }
 
+file_is_new()
+{
+    "$SALLYPORT" proxy-config squid "$NETWORK" | cmp -s - "$SQUID_CONFIG"
+}
+
+# interrupted HOST: an installation for agents with this host only is killed before squid has read it.
+interrupted()
+{
+    kill -STOP "$(<"$SQUID_PID")"
+    policy_write "$NETWORK" ".roles.agent.hosts = [\"$1\"]"
+    "$SALLYPORT" proxy-config squid "$NETWORK" --install >"$WORK/installing" 3>&- &
+    eventually file_is_new
+    kill -KILL $!
+    wait $! || true
+    kill -CONT "$(<"$SQUID_PID")"
+}
+
+@test "after one that was interrupted, the file is not taken for what is in force, and the next one does the rest" {
+    install_config
+    squid_start -N
+    tunnel agent sp-agent openrouter.ai
+    tunnel gateway sp-gateway api.telegram.org
+    interrupted api.openai.com
+    run "$SALLYPORT" check --json
+    says "$SQUID_CONFIG: was written, but squid may not have read it; \`sallyport proxy-config squid $NETWORK --install\`"
+    # Twice, and back to what it was before: squid may have had each of them.
+    interrupted attacker.example
+    policy_write "$NETWORK"
+    run install_config
+    [ "$status" -eq 0 ] || fail "$output"
+    says "has read it"
+    eventually tunnel_ended agent
+    run ! tunnel_ended gateway
+    [ "$(asks sp-agent openrouter.ai)" = 200 ]
+    [ "$(asks sp-agent attacker.example)" = 403 ]
+    [[ $(ls "${SQUID_CONFIG%/*}") == squid.conf ]]
+    run install_config
+    [[ $output == "$SQUID_CONFIG: unchanged" ]] || fail "$output"
+}
+
+@test "the file that is there already is given to squid, if it may not have been" {
+    install_config
+    squid_start -N
+    tunnel agent sp-agent openrouter.ai
+    interrupted api.openai.com
+    run install_config
+    says "$SQUID_CONFIG: unchanged"
+    says "has read it"
+    says "1 connections ended"
+    eventually tunnel_ended agent
+    [ "$(asks sp-agent openrouter.ai)" = 403 ]
+}
+
 @test "a squid whose process it may not look at is an error, not none" {
     squid_start -N
     policy_write "$NETWORK" '.roles.agent.hosts = []'
