@@ -15,13 +15,18 @@
  * edited here: crun(1) takes a filter of its own from run.oci.seccomp_bpf_data and ignores linux.seccomp,
  * writes what hooks say (names that the starter chose among it) to any file of the host, tells any socket of
  * the host about the process, and lets another program than the kernel run it; runc and crun hand
- * org.systemd.property.* to systemd, DeviceAllow included. runc keeps annotations as "NAME=VALUE", and its
- * bundle behind them as "bundle=PATH": of two such, its exec reads the first one's config.json
+ * org.systemd.property.* to systemd, DeviceAllow included, and CRIU, at a checkpoint, a file of options
+ * (org.criu.config) that has it write and execute files of the host. runc keeps annotations as "NAME=VALUE",
+ * and its bundle behind them as "bundle=PATH": of two such, its exec reads the first one's config.json
  * (libcontainer/utils/utils.go, SearchLabels). */
 static bool goes_past_config(const char *annotation)
 {
-    static const char *const PREFIXES[] = {"run.oci.seccomp", "run.oci.hooks.", "run.oci.pidfd_receiver",
-                                           "run.oci.handler", "org.systemd.property.Device"};
+    static const char *const PREFIXES[] = {"run.oci.seccomp",
+                                           "run.oci.hooks.",
+                                           "run.oci.pidfd_receiver",
+                                           "run.oci.handler",
+                                           "org.systemd.property.Device",
+                                           "org.criu."};
 
     for (size_t i = 0; i < array_size(PREFIXES); i++)
         if (strncmp(annotation, PREFIXES[i], strlen(PREFIXES[i])) == 0)

@@ -143,6 +143,7 @@ Test(refuse, config)
         {ANNOTATED("run.oci.hooks.stderr"), "run.oci.hooks.stderr", "drop it"},
         {ANNOTATED("run.oci.pidfd_receiver"), "run.oci.pidfd_receiver", "drop it"},
         {ANNOTATED("run.oci.handler"), "run.oci.handler", "drop it"},
+        {ANNOTATED("org.criu.config"), "org.criu.config", "drop it"},
         {ANNOTATED("bundle"), "annotation `bundle`", "drop it"},
         {ANNOTATED("bundle=/usr"), "annotation `bundle=/usr`", "drop it"},
         {ANNOTATED("bundles"), NULL, NULL},
