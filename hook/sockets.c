@@ -57,7 +57,7 @@ static const char *const STATE[] = {
     "/run/containerd/io.containerd.runtime.v2.task",
     "/run/containers/storage",
     "/run/libpod",
-    "/var/lib/docker/containers",
+    "/var/lib/docker",
     "/var/lib/containerd",
     "/var/lib/containers/storage",
 };
@@ -310,9 +310,9 @@ static int collect_storage(struct sockets *sockets, int bundle, struct error *er
     return collect_path(sockets, path, STATE_PATH, err);
 }
 
-/* The files of the Docker whose container this is, wherever its data-root is, and whether or not it has a
- * part of its own for remapped users: in a directory above the container's root there is containers/ID, and
- * the bundle's name is the id, 64 hexadecimal digits. */
+/* The storage of the Docker whose container this is, wherever its data-root is, and whether or not it has a
+ * part of its own for remapped users: it is the directory above the container's root that has containers/ID,
+ * and the bundle's name is the id, 64 hexadecimal digits. */
 static int collect_docker(struct sockets *sockets, int bundle, const char *root, struct error *err)
 {
     cleanup_close int fd = -1;
@@ -333,8 +333,8 @@ static int collect_docker(struct sockets *sockets, int bundle, const char *root,
     result = file_path(fd, "the root file system", above, err);
     while (result == 0 && cut(above)) {
         snprintf(path, sizeof(path), "%s/containers/%s", above, id);
-        if (access(path, F_OK) == 0 && cut(path))
-            return collect_path(sockets, path, STATE_PATH, err);
+        if (access(path, F_OK) == 0)
+            return collect_path(sockets, above, STATE_PATH, err);
     }
     return result;
 }

@@ -236,7 +236,8 @@ static bool has_id_of(const char *path, const char *bundle)
 }
 
 /* Whether engines themselves mount the path, which is in a directory of their state: what is the container's
- * own, what it may share with its pod, and volumes. `below` is the part of it that is below the state. */
+ * own, what it may share with its pod, and volumes, those of Docker's plugins too. `below` is the part of it
+ * that is below the state. */
 static bool is_engines_mount(const char *path, const char *below, const char *bundle)
 {
     static const char *const SHARED[] = {"hosts", "hostname",       "resolv.conf",    ".containerenv",
@@ -247,7 +248,7 @@ static bool is_engines_mount(const char *path, const char *below, const char *bu
         if (strcmp(name, SHARED[i]) == 0)
             return true;
     return strncmp(below, "volumes/", strlen("volumes/")) == 0 || strstr(below, "/volumes/") != NULL ||
-           has_id_of(path, bundle);
+           strstr(below, "/propagated-mount/") != NULL || has_id_of(path, bundle);
 }
 
 /* The state that the path is in, NULL if in none; *ret_below is the part of the path below it. */
@@ -271,10 +272,32 @@ static const char *state_above(const struct surfaces *self, const char *path, co
     return NULL;
 }
 
-/* A part of what is refused as a whole: a policy, the config of another container. What is in the bundle is
- * the container's own, as Sallyport's files are in each; and all is, before the bundle is known (Podman's
- * precreate: then it is the root), because nobody can tell. */
-int surfaces_judge_place(const struct surfaces *self, int fd, const char *what)
+/* Whether engines have root file systems there: in the directory of a storage driver. */
+static bool is_engines_root(const char *path, const char *below, const char *bundle)
+{
+    static const char *const DRIVERS[] = {"overlay/",          "overlay2/",       "vfs/dir/",
+                                          "btrfs/subvolumes/", "fuse-overlayfs/", "aufs/mnt/",
+                                          "devicemapper/mnt/", "zfs/graph/",      "rootfs/"};
+
+    for (size_t i = 0; i < array_size(DRIVERS); i++)
+        if (strncmp(below, DRIVERS[i], strlen(DRIVERS[i])) == 0)
+            return true;
+    return has_id_of(path, bundle);
+}
+
+/* Whether the path is the container's own by being in the bundle, as Sallyport's files are in each, and the
+ * root of containerd's. A file that lies in the bundle itself is not: containerd keeps there which program it
+ * runs for the container (`runtime`, `shim-binary-path`). Before the bundle is known (Podman's precreate:
+ * then it is the root), all is the container's own, because nobody can tell. */
+static bool is_in_bundle(const char *path, const char *bundle, const struct stat *st)
+{
+    const char *below = mountinfo_below(path, bundle);
+
+    return below != NULL && (S_ISDIR(st->st_mode) || strchr(below + 1, '/') != NULL);
+}
+
+/* A part of what is refused as a whole: a policy, the config of another container. */
+static int judge_place(const struct surfaces *self, int fd, const char *what, bool is_root)
 {
     char path[PATH_MAX];
     char bundle[PATH_MAX];
@@ -286,16 +309,23 @@ int surfaces_judge_place(const struct surfaces *self, int fd, const char *what)
     if (result < 0 || fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
         return result; /* devices and sockets have been judged */
     result = file_path(self->bundle, "the bundle", bundle, self->err);
-    if (result < 0 || mountinfo_below(path, bundle) != NULL)
+    if (result < 0 || is_in_bundle(path, bundle, &st))
         return result;
     state = state_above(self, path, &below);
-    if (state == NULL || is_engines_mount(path, below, bundle))
+    if (state == NULL ||
+        (is_root ? is_engines_root(path, below, bundle) : is_engines_mount(path, below, bundle)))
         return 0;
     error_set(self->err, 0, "%s is in %s, a way out of the network", what, state);
-    return error_advise(self->err, "drop the mount");
+    return error_advise(self->err, is_root ? "use another directory as the root" : "drop the mount");
 }
 
-/* Checks what the container will see of the host at `source`. */
+int surfaces_judge_place(const struct surfaces *self, int fd, const char *what)
+{
+    return judge_place(self, fd, what, false);
+}
+
+/* Checks what the container will see of the host at `source`. `search`: not in its root file system, whose
+ * sockets have nobody behind them. */
 static int check_source(struct surfaces *self, const char *source, const char *what, bool search)
 {
     cleanup_close int fd = openat(self->bundle, source, O_PATH | O_CLOEXEC);
@@ -305,8 +335,8 @@ static int check_source(struct surfaces *self, const char *source, const char *w
     if (fd < 0)
         return error_set(self->err, errno, "%s", what);
     result = surfaces_judge(self, fd, what, search);
-    if (result == 0 && search)
-        result = surfaces_judge_place(self, fd, what);
+    if (result == 0)
+        result = judge_place(self, fd, what, !search);
     if (result < 0 || !is_directory(fd) || mountinfo_nothing_below(fd))
         return result;
     result = file_path(fd, what, path, self->err);
@@ -328,8 +358,8 @@ static int check_layers(struct surfaces *self, const char *option, bool all)
         i++;
     if (i == array_size(KEYS))
         return 0;
-    if (strpbrk(option, ",\\") != NULL)
-        return error_set(self->err, 0, "a layer of an overlay has a comma or a backslash: %s", option);
+    if (strchr(option, '\\') != NULL)
+        return error_set(self->err, 0, "a layer of an overlay has a backslash: %s", option);
     paths = strdup(option + strlen(KEYS[i]));
     if (paths == NULL)
         return error_set(self->err, ENOMEM, "look at the layers of an overlay");
@@ -351,6 +381,10 @@ static int check_overlay(struct surfaces *self, const json_t *mount)
     for (size_t i = 0; i < json_array_size(options) && result == 0; i++) {
         const char *option = json_string_value(json_array_get(options, i));
 
+        if (option != NULL && strchr(option, ',') != NULL) { /* several, to the kernel */
+            error_set(self->err, 0, "an option of an overlay has a comma: %s", option);
+            return error_advise(self->err, "make it several options");
+        }
         if (option != NULL)
             result = check_layers(self, option, true);
     }

@@ -204,6 +204,28 @@ join()
     [ "$status" -eq 0 ]
 }
 
+@test "a root file system of the starter's choice (Podman's --rootfs): not what engines are configured by" {
+    local hooks=/etc/containers/oci/hooks.d
+    mkdir -p "$hooks"
+    cp -a "$ROOTFS/." "$hooks"
+    configure c --arg path "$hooks" '.root = {path: $path, readonly: false}
+        | .process.args = ["/bin/sh", "-c", "echo {} >/his.json; echo started"]'
+    run container_run c
+    container_delete c
+    [[ $status -eq 0 && -s $hooks/his.json ]] || fail "$output"
+    refused_always c "is in /etc/containers/oci, a way out"
+    rm -r "$hooks"
+}
+
+@test "layers of an overlay in one option with another" {
+    configure c '.mounts += [{destination: "/data", type: "overlay", source: "overlay",
+        options: ["index=off,lowerdir=/etc/sallyport:/run"]}] | .process.args = ["/bin/ls", "/data"]'
+    run container_run c
+    container_delete c
+    says networks.d
+    refused_always c "has a comma"
+}
+
 @test "devices that carry packets" {
     configure c '.linux.devices += [{path: "/dev/net/tun", type: "c", major: 10, minor: 200, fileMode: 438}]'
     refused_always c "/dev/net/tun"

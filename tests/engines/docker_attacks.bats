@@ -86,6 +86,20 @@ volume()
     docker exec attack sh -c 'for config in /tasks/*/config.json; do test -w "$config" || exit 1; done'
 }
 
+@test "the storage of images: the process would change what other containers run" {
+    local storage=$DOCKER/data part
+    for part in overlay2 image plugins runtimes; do
+        mkdir -p "$storage/$part"
+        refused_run "is in $storage, a way out" --volume "$storage/$part:/x"
+    done
+    # Of whatever driver: overlay2, fuse-overlayfs, vfs.
+    plain --volume "$storage/$(docker info --format '{{.Driver}}'):/x" image \
+        sh -c 'for layer in /x/*/diff /x/dir/*; do [ ! -d $layer ] || echo changed >$layer/changed; done'
+    run plain image cat /changed
+    find "$storage" -name changed -delete
+    says changed
+}
+
 @test "policies, and what engines and runtimes decide by" {
     refused_run /etc/sallyport --volume /etc/sallyport:/x
     refused_run /etc/sallyport --volume /etc:/x:ro

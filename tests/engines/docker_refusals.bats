@@ -116,7 +116,7 @@ docker_refuses()
     mkdir -p "/etc/squid/sallyport-$NETWORK"
     docker_refuses "holds /etc/squid/sallyport-$NETWORK," --volume /etc/squid:/host
     rmdir "/etc/squid/sallyport-$NETWORK"
-    docker_refuses "holds $DOCKER/data/containers," --volume "$DOCKER/data:/host"
+    docker_refuses "holds $DOCKER/data," --volume "$DOCKER/data:/host"
     # A volume that is a part of it by another name.
     mkdir -p "$POLICIES/part"
     docker volume create --opt type=none --opt o=bind --opt "device=$POLICIES/part" part >/dev/null
@@ -132,7 +132,7 @@ docker_refuses()
     run docker start --attach own
     docker rm own >/dev/null
     [[ $status -ne 0 && $output != *started* ]] || fail "ran: $output"
-    says "is in $DOCKER/data/containers"
+    says "is in $DOCKER/data, a way out"
 }
 
 @test "a directory and a volume without sockets are not" {

@@ -7,6 +7,7 @@
 #include "hook/devices.h"
 #include "hook/document.h"
 #include "hook/mounts.h"
+#include "hook/names.h"
 #include "hook/sockets.h"
 #include "hook/surfaces.h"
 #include "hook/walk.h"
@@ -95,6 +96,14 @@ static int check_mount_of(const char *source, const char *const *sockets, size_t
              "\"options\":[\"rbind\",\"ro\"]}]}",
              source);
     return check_text(text, sockets, count, err);
+}
+
+static int check_root(const char *path, struct error *err)
+{
+    char text[1024];
+
+    snprintf(text, sizeof(text), "{\"root\":{\"path\":\"%s\"}}", path);
+    return check_text(text, NULL, 0, err);
 }
 
 static void allowed(const char *source)
@@ -245,6 +254,19 @@ Test(surfaces, parts_of_state)
                                         OWN_FILES "/config.json",        OWN_FILES "/hosts",
                                         OTHER_FILES "/config.json",      OTHER_FILES "/hosts",
                                         RUNNING OWN_ID "/state.json"};
+    /* Podman's --rootfs is a root file system of the starter's choice. */
+    static const struct {
+        const char *path;
+        const char *reason;
+    } ROOTS[] = {
+        {STORAGE "/overlay/layer/diff", NULL},
+        {OWN_FILES "/rootfs", NULL},
+        {RUNNING OWN "/etc", NULL},
+        {STORAGE "/libpod", "the root file system is in " STORAGE},
+        {OTHER_FILES, "the root file system is in " STORAGE},
+        {RUNNING ANOTHER "/etc", "the root file system is in " RUNNING},
+        {STORAGE "/volumes/data/_data", "the root file system is in " STORAGE},
+    };
 
     for (size_t i = 0; i < array_size(DIRECTORIES); i++)
         make_directories(DIRECTORIES[i]);
@@ -266,6 +288,13 @@ Test(surfaces, parts_of_state)
     refused(STORAGE "/volumes/data/_data/link", "is in " STORAGE);
     refused(STORAGE, "holds " STORAGE);
     refused(STORAGE "/overlay-containers", "holds the container's own bundle");
+    for (size_t i = 0; i < array_size(ROOTS); i++) {
+        struct error err = {0};
+        bool engines = ROOTS[i].reason == NULL;
+
+        cr_assert_eq(check_root(ROOTS[i].path, &err) == 0, engines, "%s: %s", ROOTS[i].path, err.text);
+        cr_assert(engines || strstr(err.text, ROOTS[i].reason) != NULL, "%s: %s", ROOTS[i].path, err.text);
+    }
 }
 
 #define DATA WORK "/docker/1000.1000"
@@ -276,22 +305,51 @@ Test(surfaces, state_of_docker)
 {
     static const char *const DIRECTORIES[] = {DATA "/overlay2/layer/merged",
                                               DATA "/containers/" ID "/mounts/shm",
-                                              DATA "/volumes/data/_data", WORK "/tasks/" ID};
-    static const char *const REFUSED[] = {DATA "/containers", DATA, WORK "/docker",
-                                          DATA "/containers/" ID "/hostconfig.json"};
+                                              DATA "/volumes/data/_data",
+                                              DATA "/image",
+                                              DATA "/plugins/storage/rootfs",
+                                              DATA "/plugins/storage/propagated-mount/data",
+                                              DATA "/runtimes",
+                                              WORK "/tasks/" ID};
+    static const char *const ABOVE[] = {DATA, WORK "/docker"};
+    static const char *const PARTS[] = {DATA "/containers", DATA "/containers/" ID "/hostconfig.json",
+                                        DATA "/overlay2",   DATA "/overlay2/layer/merged",
+                                        DATA "/image",      DATA "/plugins/storage/rootfs",
+                                        DATA "/runtimes",   DATA "/volumes"};
 
     for (size_t i = 0; i < array_size(DIRECTORIES); i++)
         make_directories(DIRECTORIES[i]);
     make_file(DATA "/containers/" ID "/hostconfig.json");
     cr_assert_eq(symlink(DATA "/overlay2/layer/merged", WORK "/tasks/" ID "/rootfs"), 0);
-    for (size_t i = 0; i < array_size(REFUSED); i++)
-        allowed(REFUSED[i]);
+    for (size_t i = 0; i < array_size(ABOVE); i++)
+        allowed(ABOVE[i]);
+    for (size_t i = 0; i < array_size(PARTS); i++)
+        allowed(PARTS[i]);
     close(bundle);
     bundle = open(WORK "/tasks/" ID, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (size_t i = 0; i < array_size(REFUSED); i++)
-        refused(REFUSED[i], DATA "/containers");
+    for (size_t i = 0; i < array_size(ABOVE); i++)
+        refused(ABOVE[i], "holds " DATA);
+    for (size_t i = 0; i < array_size(PARTS); i++)
+        refused(PARTS[i], "is in " DATA);
     allowed(DATA "/containers/" ID "/mounts/shm");
     allowed(DATA "/volumes/data/_data");
+    allowed(DATA "/plugins/storage/propagated-mount/data");
+}
+
+#define TASK "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/" ID
+
+/* containerd's own files in the bundle say which program it runs for the container; Sallyport's are mounted.
+ */
+Test(surfaces, files_of_the_bundle)
+{
+    make_directories(TASK "/rootfs");
+    make_file(TASK "/runtime");
+    make_file(TASK "/" NAMES_HOSTS_FILE);
+    close(bundle);
+    bundle = open(TASK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    refused(TASK "/runtime", "is in /run/docker/containerd/daemon/io.containerd.runtime.v2.task, a way out");
+    allowed(TASK "/" NAMES_HOSTS_FILE);
+    allowed(TASK "/rootfs");
 }
 
 /* An overlay that the host has mounted is its layers, whatever numbers its files have. */
@@ -777,6 +835,7 @@ Test(surfaces, new_file_systems)
         {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK "/bundle/rootfs:/run\"]", "", "/run/"},
         {"\"/x\",\"type\":\"overlay\",\"options\":[\"upperdir=/run\"]", "", "/run/"},
         {"\"/x\",\"type\":\"overlay\",\"options\":[\"lowerdir=" WORK "\\\\:\"]", "", "a backslash"},
+        {"\"/x\",\"type\":\"overlay\",\"options\":[\"index=off,lowerdir=/run\"]", "", "has a comma"},
         {"\"/x\",\"type\":\"debugfs\"", "", "debugfs mount on /x"},
         {"\"/x\",\"type\":\"tracefs\"", "", "tracefs mount on /x"},
         {"\"/x\",\"type\":\"bpf\"", "user", "bpf mount on /x"},
