@@ -6,6 +6,7 @@
 #include "hook/edit.h"
 #include "hook/mounts.h"
 #include "hook/network.h"
+#include "hook/owner.h"
 #include "hook/privileges.h"
 #include "hook/refuse.h"
 #include "hook/target.h"
@@ -72,6 +73,8 @@ static int open_target(const struct attach_request *request, struct target *targ
         result = check_joined(request, "pid", err);
     if (result == 0)
         result = check_joined(request, "ipc", err);
+    if (result == 0 && (joins(request->config, "network") || joins(request->config, "user")))
+        result = owner_check(request->state->pid, target->pidfd, target->netns, err);
     if (result == 0) /* not earlier: until here it is what others are compared with */
         result = target_leave_host(target, err);
     if (result < 0)

@@ -138,6 +138,49 @@ time.sleep(600)' >"$WORK/thread" 3>&- &
     wait "$joined" || true
 }
 
+# users_namespaces: $joined, a process that is in a user namespace which user 1000 has made, and has a network namespace of
+# it as descriptor 7, with nobody inside. It makes a table there before it says "ready": that power stays his.
+users_namespaces()
+{
+    chmod o+x "$BATS_RUN_TMPDIR" "${WORK%/*}" "$WORK" # the container's root is he
+    setpriv --reuid 1000 --regid 1000 --clear-groups unshare --user --map-root-user bash -c '
+        unshare --net sleep 600 &
+        until [[ $(readlink /proc/$!/ns/net) != $(readlink /proc/self/ns/net) ]]; do :; done
+        exec 7</proc/$!/ns/net
+        kill $!
+        wait $!
+        nsenter --net=/proc/self/fd/7 nft add table inet his && echo ready
+        exec sleep 600' >"$WORK/users" 2>&1 3>&- &
+    joined=$!
+    eventually test -s "$WORK/users"
+    grep -qx ready "$WORK/users" || fail "$(cat "$WORK/users")"
+}
+
+@test "a network namespace that a user has made, with nobody in it: he would take the guard down" {
+    users_namespaces
+    configure c --arg path "/proc/$joined/fd/7" \
+        '(.linux.namespaces[] | select(.type == "network")).path = $path'
+    run container_run c # the runtime has nothing against it
+    container_delete c
+    [ "$status" -eq 0 ]
+    refused_start c "belongs to another user namespace"
+    kill "$joined"
+    wait "$joined" || true
+}
+
+@test "a user namespace that a user has made" {
+    users_namespaces
+    configure c --arg path "/proc/$joined/ns/user" '.linux.namespaces += [{type: "user", path: $path}]
+        | .linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}] | .linux.gidMappings = .linux.uidMappings
+        | .mounts |= map(select(.type | IN("cgroup", "devpts", "mqueue") | not)) | del(.process.rlimits)'
+    run container_run c
+    container_delete c
+    [ "$status" -eq 0 ] || fail "$output"
+    refused_start c "a user namespace of user 1000"
+    kill "$joined"
+    wait "$joined" || true
+}
+
 # join CONTAINER KIND ID: the bundle joins that namespace of the running container.
 join()
 {
