@@ -51,6 +51,21 @@ static int check_annotations(const json_t *config, struct error *err)
     return 0;
 }
 
+/* Whoever listens there is handed the container's calls, and may answer them with descriptors of his
+ * (seccomp_unotify(2), SECCOMP_IOCTL_NOTIF_ADDFD): sockets of the host's network. */
+static int check_supervisor(const json_t *config, struct error *err)
+{
+    const json_t *profile = json_object_get(json_object_get(config, "linux"), "seccomp");
+    const json_t *path = json_object_get(profile, "listenerPath");
+
+    if (path == NULL || json_is_null(path) || (json_is_string(path) && json_string_length(path) == 0))
+        return 0;
+    error_set(err, 0,
+              "linux.seccomp.listenerPath leaves calls of the container to a program of the host, which can "
+              "hand it sockets");
+    return error_advise(err, "drop it from the profile (--security-opt seccomp=...)");
+}
+
 /* Whether the entry of linux.namespaces is none, or leads to the one that we are in: Docker writes --network
  * host as a path. A path that leads nowhere is the runtime's to complain of. */
 static bool is_host(const json_t *entry, const char *kind)
@@ -177,6 +192,8 @@ int refuse_config(const json_t *config, int bundle, const struct policy_role *ro
         result = check_namespaces(config, err);
     if (result == 0)
         result = check_annotations(config, err);
+    if (result == 0)
+        result = check_supervisor(config, err);
     if (result < 0)
         return result;
     if (json_object_size(json_object_get(json_object_get(config, "linux"), "netDevices")) > 0) {

@@ -144,11 +144,11 @@ users_namespaces()
 {
     chmod o+x "$BATS_RUN_TMPDIR" "${WORK%/*}" "$WORK" # the container's root is he
     setpriv --reuid 1000 --regid 1000 --clear-groups unshare --user --map-root-user bash -c '
-        unshare --net sleep 600 &
-        until [[ $(readlink /proc/$!/ns/net) != $(readlink /proc/self/ns/net) ]]; do :; done
-        exec 7</proc/$!/ns/net
-        kill $!
-        wait $!
+        coproc unshare --net sh -c "echo made; exec sleep 600"
+        read -r <&"${COPROC[0]}"
+        exec 7<"/proc/$COPROC_PID/ns/net"
+        kill "$COPROC_PID"
+        wait "$COPROC_PID"
         nsenter --net=/proc/self/fd/7 nft add table inet his && echo ready
         exec sleep 600' >"$WORK/users" 2>&1 3>&- &
     joined=$!
@@ -295,6 +295,42 @@ os.execvp(sys.argv[1], [sys.argv[1], "run", "--preserve-fds", "1", "--bundle", s
     [ "$status" -ne 0 ]
     [[ $output != *started* ]]
     eventually grep -q "an internet socket" "$WORK/c.hook"
+}
+
+@test "a supervisor of the container's calls: he would hand it a socket of the host" {
+    chmod o+x "$BATS_RUN_TMPDIR" "${WORK%/*}" "$WORK"
+    mkdir -p "$WORK/his"
+    chown 1000 "$WORK/his"
+    # It gives whoever it is asked about the descriptor 9, and lets the call go on (linux/seccomp.h).
+    cat >"$WORK/supervisor.py" <<'PYTHON'
+import fcntl, socket, struct, sys
+RECEIVE, SEND, ADD_DESCRIPTOR = 0xC0502100, 0xC0182101, 0x40182103
+SET_NUMBER = CONTINUE = 1
+host = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(host.getsockname())
+host.accept()[0].sendall(b"leaked\n")
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print("ready", flush=True)
+_, descriptors, _, _ = socket.recv_fds(listener.accept()[0], 65536, 4)
+call = bytearray(80)
+fcntl.ioctl(descriptors[0], RECEIVE, call)
+number, = struct.unpack_from("Q", call)
+fcntl.ioctl(descriptors[0], ADD_DESCRIPTOR, struct.pack("QIIII", number, SET_NUMBER, client.fileno(), 9, 0))
+fcntl.ioctl(descriptors[0], SEND, struct.pack("QqiI", number, 0, 0, CONTINUE))
+PYTHON
+    witness his "" setpriv --reuid 1000 --regid 1000 --clear-groups /usr/bin/python3 \
+        "$WORK/supervisor.py" "$WORK/his/socket"
+    # A shell asks for its parent first of all.
+    configure c --arg path "$WORK/his/socket" '.process.args = ["/bin/sh", "-c", "read line <&9; echo started $line"]
+        | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: $path,
+            syscalls: [{names: ["getppid"], action: "SCMP_ACT_NOTIFY"}]}'
+    run container_run c
+    container_delete c
+    says leaked
+    refused seal c
+    says listenerPath
 }
 
 @test "a link that the engine added: removed by default, refused where the policy says so, kept where it says so" {

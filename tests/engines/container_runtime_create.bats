@@ -220,7 +220,7 @@ rewriter()
 # With a supervisor that says yes to every socket: what it is asked about, composed, is nothing.
 @test "a profile that asks a supervisor about sockets opens none" {
     bundle rt-c agent /bin/sh -c "/probe socket 2 3 1; /probe socket 17 3 0x0300; echo started"
-    configure rt-c '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/run/rt-supervisor",
+    configure rt-c '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
         syscalls: [{names: ["socket"], action: "SCMP_ACT_NOTIFY"}]}'
     seal rt-c
     run jq -r '.linux.seccomp.syscalls[] | select(.names | index("socket")) | .action' "$CONFIG"
