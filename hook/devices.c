@@ -95,6 +95,12 @@ static int refuse_disk(const char *what, struct error *err)
     return error_advise(err, "drop it (--device, --device-cgroup-rule), and mount a directory instead");
 }
 
+/* Whether the type is one of these letters. crun looks at the first one of a longer word. */
+static bool is_type(const char *type, const char *letters)
+{
+    return type[0] != '\0' && type[1] == '\0' && strchr(letters, type[0]) != NULL;
+}
+
 /* linux.devices: a node that the runtime makes. */
 static int check_entry(const json_t *device, struct error *err)
 {
@@ -109,9 +115,11 @@ static int check_entry(const json_t *device, struct error *err)
     if (path == NULL || type == NULL)
         return error_set(err, 0, "config.json: a device in linux.devices has no path or no type");
     snprintf(what, sizeof(what), "device %s", path);
-    if (strcmp(type, "b") == 0)
+    if (!is_type(type, "bcup"))
+        return error_set(err, 0, "config.json: device %s has a type other than b, c, u, p", path);
+    if (type[0] == 'b')
         return refuse_disk(what, err);
-    if (strcmp(type, "c") != 0 && strcmp(type, "u") != 0)
+    if (type[0] == 'p')
         return 0; /* a pipe */
     if (!json_is_integer(major_number) || !json_is_integer(minor_number))
         return error_set(err, 0, "config.json: device %s has no number", path);
@@ -170,24 +178,26 @@ static int check_rule_packets(const json_t *rule, struct error *err)
 }
 
 /* linux.resources.devices: what the container may open. With such a rule a node from the image (or from
- * mknod, which engines allow by default) is as good as one from the host. */
+ * mknod, which engines allow by default) is as good as one from the host. A rule for all ("a") gives all,
+ * whatever else it says: so do cgroups of version 1 read it (kernel: devcgroup_update_access), and runc. */
 static int check_rule(const json_t *rule, struct error *err)
 {
-    const char *type = json_string_value(json_object_get(rule, "type"));
+    const json_t *said = json_object_get(rule, "type");
+    const char *type = said == NULL || json_is_null(said) ? "a" : json_string_value(said);
     const char *access = json_string_value(json_object_get(rule, "access"));
-    bool pipes = type != NULL && strcmp(type, "p") == 0;
-    bool disks = type != NULL && strcmp(type, "b") == 0;
-    bool both = type == NULL || strcmp(type, "a") == 0;
     int result = 0;
 
     if (!json_is_object(rule) || !json_is_boolean(json_object_get(rule, "allow")))
         return error_set(err, 0, "config.json: a rule in linux.resources.devices does not say `allow`");
-    if (json_is_false(json_object_get(rule, "allow")) || pipes ||
-        (access != NULL && strpbrk(access, "rw") == NULL))
+    if (type == NULL || !is_type(type, "abc"))
+        return error_set(err, 0,
+                         "config.json: a rule in linux.resources.devices has a type other than a, b, c");
+    if (json_is_false(json_object_get(rule, "allow")) ||
+        (type[0] != 'a' && access != NULL && strpbrk(access, "rw") == NULL))
         return 0;
-    if (!disks)
+    if (type[0] != 'b')
         result = check_rule_packets(rule, err);
-    return result == 0 && (disks || both) ? refuse_disk(RULE, err) : result;
+    return result == 0 && type[0] != 'c' ? refuse_disk(RULE, err) : result;
 }
 
 int devices_check(const json_t *config, struct error *err)

@@ -115,7 +115,12 @@ volume()
     refused_run "disks of the host" --device "$loop"
     refused_run "disks of the host" --device-cgroup-rule 'b *:* r'
     refused_run "a rule for devices" --device-cgroup-rule 'a *:* rwm'
+    refused_run "a rule for devices" --device-cgroup-rule 'a 1:3 m'
     run plain --device-cgroup-rule 'b 7:* r' image \
+        sh -c "busybox mknod /disk b 7 $number && dd if=/disk bs=19 count=1 2>/dev/null"
+    says "content of the disk"
+    # A rule for all, whatever else it says.
+    run plain --device-cgroup-rule 'a 1:3 m' image \
         sh -c "busybox mknod /disk b 7 $number && dd if=/disk bs=19 count=1 2>/dev/null"
     says "content of the disk"
 }

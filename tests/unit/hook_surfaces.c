@@ -639,6 +639,8 @@ Test(surfaces, devices_by_config)
         {DEVICE("c", ",\"major\":10,\"minor\":229"), NULL},
         {DEVICE("b", ",\"major\":10,\"minor\":200"), "device /dev/x gives the container disks"},
         {DEVICE("p", ""), NULL},
+        {DEVICE("block", ",\"major\":8,\"minor\":0"),
+         "a type other than"}, /* crun looks at the first letter */
         {RULE("{\"allow\":true,\"access\":\"rwm\"}"), "a rule for devices"},
         {RULE("{\"allow\":true,\"type\":\"a\",\"access\":\"rwm\"}"), "a rule for devices"},
         {RULE("{\"allow\":true,\"type\":\"c\",\"major\":10,\"access\":\"rwm\"}"), "/dev/vhost-net"},
@@ -660,7 +662,13 @@ Test(surfaces, devices_by_config)
         {RULE("{\"allow\":true,\"type\":\"a\",\"major\":8,\"access\":\"rwm\"}"), "disks of the host"},
         {RULE("{\"allow\":true,\"major\":8,\"access\":\"w\"}"), "disks of the host"},
         {RULE("{\"allow\":false,\"type\":\"b\",\"access\":\"rwm\"}"), NULL},
-        {RULE("{\"allow\":true,\"type\":\"p\",\"access\":\"rwm\"}"), NULL},
+        {RULE("{\"allow\":true,\"type\":\"a\",\"access\":\"m\"}"), "a rule for devices"},
+        {RULE("{\"allow\":true,\"type\":\"a\",\"major\":1,\"minor\":3,\"access\":\"m\"}"),
+         "disks of the host"},
+        {RULE("{\"allow\":true,\"type\":\"p\",\"access\":\"rwm\"}"), "a type other than"},
+        {RULE("{\"allow\":true,\"type\":\"ax\",\"access\":\"m\"}"), "a type other than"},
+        {RULE("{\"allow\":true,\"type\":\"\",\"access\":\"m\"}"), "a type other than"},
+        {RULE("{\"allow\":true,\"type\":1,\"access\":\"m\"}"), "a type other than"},
         {RULE("{\"allow\":false,\"type\":\"c\",\"major\":10,\"minor\":200,\"access\":\"rwm\"}"), NULL},
     };
 
