@@ -60,8 +60,8 @@ static const struct {
     const char *type;
     const char *place;     /* the only destination; NULL: any */
     bool below;            /* or a path below it */
-    const char *namespace; /* read-only, unless the container has a user namespace or this one; NULL: any way
-                            */
+    const char *namespace; /* read-only, unless the container has a new user namespace or a new one of this
+                            * kind; NULL: any way */
 } FRESH[] = {
     {"proc", "/proc", false, NULL}, /* elsewhere linux.readonlyPaths and maskedPaths do not cover it */
     {"sysfs", "/sys", false, "user"},
@@ -134,6 +134,18 @@ static bool is_at(const char *destination, const char *place, bool below)
            (below && destination[length] == '/');
 }
 
+/* Whether the container's root cannot write what of such a file system is the host's: he is nobody there, or
+ * sees only what belongs to a new namespace. One that is joined may be the host's own. */
+static bool is_harmless(const json_t *config, const char *namespace)
+{
+    const json_t *entry = config_namespace(config, namespace);
+    const char *path = json_string_value(json_object_get(entry, "path"));
+
+    if (config_has_user_namespace(config) && !config_maps_host_root(config))
+        return true;
+    return strcmp(namespace, "user") != 0 && entry != NULL && (path == NULL || path[0] == '\0');
+}
+
 static int check_fresh(const json_t *config, const json_t *mount, const char *type, const char *destination,
                        struct error *err)
 {
@@ -145,12 +157,13 @@ static int check_fresh(const json_t *config, const json_t *mount, const char *ty
         return refuse(type, destination, "is of a type that may lead out of the container", err);
     if (FRESH[i].place != NULL && !is_at(destination, FRESH[i].place, FRESH[i].below))
         return refuse(type, destination, "is not where its protection (linux.readonlyPaths) covers it", err);
-    if (FRESH[i].namespace == NULL || is_read_only(mount) || config_has_user_namespace(config) ||
-        config_namespace(config, FRESH[i].namespace) != NULL)
+    if (FRESH[i].namespace == NULL || is_read_only(mount) || is_harmless(config, FRESH[i].namespace))
         return 0;
     error_set(err, 0, "the %s mount on %s is writable, and the kernel runs on the host what it names", type,
               destination);
-    return error_advise(err, "add the option `ro` (with dockerd's userns-remap: drop --userns host)");
+    return error_advise(err,
+                        "add the option `ro` (with dockerd's userns-remap: drop --userns host; with Podman: "
+                        "drop --cgroupns ns:...)");
 }
 
 int filesystems_check_propagation(const json_t *mount, struct error *err)

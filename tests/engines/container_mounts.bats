@@ -277,4 +277,13 @@ PYTHON
     bundle c agent /bin/echo started
     configure c '(.mounts[] | select(.destination == "/sys")).options |= map(select(. != "ro"))'
     refused_always c "is writable"
+    # In the host's cgroup namespace, joined as if it were a new one, the process leaves its cgroup and its rules.
+    bundle c agent /bin/sh -c 'for list in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/devices/cgroup.procs; do
+        [ ! -e $list ] || echo 0 >$list && echo started; done'
+    configure c '(.mounts[] | select(.type == "cgroup")).options |= map(select(. != "ro"))
+        | .linux.namespaces |= map(select(.type != "cgroup")) + [{type: "cgroup", path: "/proc/1/ns/cgroup"}]'
+    run container_run c
+    container_delete c
+    says started
+    refused_always c "is writable"
 }
