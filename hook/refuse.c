@@ -66,6 +66,23 @@ static int check_supervisor(const json_t *config, struct error *err)
     return error_advise(err, "drop it from the profile (--security-opt seccomp=...)");
 }
 
+/* crun walks up by it: to a directory of the starter's choice whose files are no cgroup's, and without rules
+ * for devices. runc stays below the cgroups. */
+static int check_cgroup(const json_t *config, struct error *err)
+{
+    const char *path = json_string_value(json_object_get(json_object_get(config, "linux"), "cgroupsPath"));
+
+    while (path != NULL) {
+        path += strspn(path, "/");
+        if (strcmp(path, "..") == 0 || strncmp(path, "../", strlen("../")) == 0) {
+            error_set(err, 0, "linux.cgroupsPath has `..` in it, and may lead out of the cgroups");
+            return error_advise(err, "name the cgroup without it (--cgroup-parent)");
+        }
+        path = strchr(path, '/');
+    }
+    return 0;
+}
+
 /* Whether the entry of linux.namespaces is none, or leads to the one that we are in: Docker writes --network
  * host as a path. A path that leads nowhere is the runtime's to complain of. */
 static bool is_host(const json_t *entry, const char *kind)
@@ -194,6 +211,8 @@ int refuse_config(const json_t *config, int bundle, const struct policy_role *ro
         result = check_annotations(config, err);
     if (result == 0)
         result = check_supervisor(config, err);
+    if (result == 0)
+        result = check_cgroup(config, err);
     if (result < 0)
         return result;
     if (json_object_size(json_object_get(json_object_get(config, "linux"), "netDevices")) > 0) {

@@ -20,6 +20,7 @@ static const char *const KEYS[] = {
     "args",
     "bounding",
     "capabilities",
+    "cgroupsPath",
     "containerID",
     "createContainer",
     "createRuntime",

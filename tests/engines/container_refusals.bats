@@ -297,6 +297,17 @@ os.execvp(sys.argv[1], [sys.argv[1], "run", "--preserve-fds", "1", "--bundle", s
     eventually grep -q "an internet socket" "$WORK/c.hook"
 }
 
+@test "a cgroup that is none: crun makes it wherever the path leads, and no rule for devices is in force there" {
+    configure c --arg path "../../../../../../../../../..$WORK/outside" '.linux.cgroupsPath = $path'
+    if [[ $RUNTIME == crun ]]; then
+        run container_run c
+        container_delete c
+        [ -d "$WORK/outside" ]
+    fi
+    refused seal c
+    says "linux.cgroupsPath"
+}
+
 @test "a supervisor of the container's calls: he would hand it a socket of the host" {
     chmod o+x "$BATS_RUN_TMPDIR" "${WORK%/*}" "$WORK"
     mkdir -p "$WORK/his"
