@@ -22,8 +22,8 @@ bool filesystems_is_bind(const json_t *mount);
  * where they put it, and any that changes a mount that was there before. */
 int filesystems_check(const json_t *config, const json_t *mount, struct error *err);
 
-/* Refuses an entry of `mounts` in which what is mounted on the host later would appear, unseen: a directory of
- * sockets, say. `mount` has passed filesystems_check. */
+/* Refuses an entry of `mounts` in which what is mounted on the host later would appear, unseen: a directory
+ * of sockets, say. `mount` has passed filesystems_check. */
 int filesystems_check_propagation(const json_t *mount, struct error *err);
 
 /* Makes every bind mount of the config's that does not say how it propagates a private one: else what is

@@ -28,7 +28,8 @@ void world_enter(void)
     struct error err;
 
     cr_assert(unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "new namespaces: %s", strerror(errno));
-    cr_assert(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0, "private mounts: %s", strerror(errno));
+    cr_assert(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0, "private mounts: %s",
+              strerror(errno));
     cr_assert(mount("none", "/run", "tmpfs", 0, "mode=755") == 0, "empty /run: %s", strerror(errno));
     /* Where pid 1 can be looked at, hubs are pinned in its mount namespace: here it must not be seen. */
     cr_assert(mount("none", "/proc/1", "tmpfs", 0, NULL) == 0, "hide pid 1: %s", strerror(errno));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One wrong thing in each case, none of which an assertion sees: what sanitizers and valgrind are for. tests/run
- * has failed where they let one pass. */
+ * One wrong thing in each case, none of which an assertion sees: what sanitizers and valgrind are for.
+ * tests/run has failed where they let one pass. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <limits.h>
