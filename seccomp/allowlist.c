@@ -59,6 +59,8 @@ const struct allowlist_call allowlist_calls[] = {
     {"io_uring_register", {427, 427, 427}, ENOSYS, false, NOTHING},
     {"pidfd_getfd", {438, 438, 438}, EPERM, false, NOTHING},
     {"request_key", {249, 287, 218}, EPERM, false, NOTHING},
+    {"add_key", {248, 286, 217}, ENOSYS, false, NOTHING},
+    {"keyctl", {250, 288, 219}, ENOSYS, false, NOTHING},
     {"clone", {56, 120, 220}, EPERM, true, 1, ALLOWED(namespaces)},
     {"unshare", {272, 310, 97}, EPERM, true, 1, ALLOWED(namespaces)},
     {"clone3", {435, 435, 435}, ENOSYS, true, NOTHING},

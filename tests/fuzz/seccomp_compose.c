@@ -98,7 +98,8 @@ static void ask(const json_t *profile, const struct sock_fprog *program,
                 const struct seccomp_options *options)
 {
     static const char *const calls[] = {"socket",         "socketpair", "clone",       "unshare",    "setns",
-                                        "io_uring_setup", "clone3",     "pidfd_getfd", "request_key"};
+                                        "io_uring_setup", "clone3",     "pidfd_getfd", "request_key",
+                                        "add_key", "keyctl"};
     static const uint64_t values[] = {
         0,  1,  2,  3,          10,         16,         17,         40,
         38, 44, 11, 0x00020000, 0x10000000, 0x40000000, UINT32_MAX, 1ULL << 32 | 40};

@@ -11,6 +11,7 @@
 #include <ifaddrs.h>
 #include <linux/filter.h>
 #include <linux/io_uring.h>
+#include <linux/keyctl.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netdb.h>
@@ -244,6 +245,49 @@ Test(seccomp_real, other_doors_are_closed)
     cr_expect_eq(ask(request_key, &plain), EPERM);
     cr_expect_eq(ask(pidfd_getfd, NULL), OPENED);
     cr_expect_eq(ask(pidfd_getfd, &plain), EPERM);
+}
+
+/* To the keyring that this user has in every container without a user namespace, and on the host. */
+static int add_key(void)
+{
+    return errno_of(syscall(SYS_add_key, "user", "sallyport:test", "told", 4, KEY_SPEC_USER_KEYRING));
+}
+
+/* A new session keyring says something by its name alone, and is linked to that keyring: no key is needed. */
+static int tell_by_keyring(void)
+{
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "sallyport:told") < 0)
+        return errno;
+    return errno_of(syscall(SYS_keyctl, KEYCTL_LINK, KEY_SPEC_SESSION_KEYRING, KEY_SPEC_USER_KEYRING));
+}
+
+/* Takes the key with this description out of that keyring. Returns whether it was there. */
+static bool take_back(const char *name)
+{
+    int32_t keys[64];
+    char description[256];
+    long size = syscall(SYS_keyctl, KEYCTL_READ, KEY_SPEC_USER_KEYRING, keys, sizeof(keys));
+    long count = size / (long)sizeof(keys[0]);
+
+    for (long i = 0; i < count && i < (long)array_size(keys); i++) {
+        long length = syscall(SYS_keyctl, KEYCTL_DESCRIBE, keys[i], description, sizeof(description));
+
+        if (length > 0 && length <= (long)sizeof(description) && strstr(description, name) != NULL)
+            return syscall(SYS_keyctl, KEYCTL_UNLINK, keys[i], KEY_SPEC_USER_KEYRING) == 0;
+    }
+    return false;
+}
+
+Test(seccomp_real, keyrings_are_no_blackboard)
+{
+    cr_expect_eq(ask(add_key, &plain), ENOSYS);
+    cr_expect_eq(ask(tell_by_keyring, &plain), ENOSYS);
+    cr_expect_eq(ask(tell_by_keyring, &nested), ENOSYS);
+    cr_expect_not(take_back("sallyport:"));
+    cr_expect_eq(ask(add_key, NULL), OPENED);
+    cr_expect(take_back("sallyport:test"));
+    cr_expect_eq(ask(tell_by_keyring, NULL), OPENED);
+    cr_expect(take_back("sallyport:told"));
 }
 
 #ifdef __x86_64__

@@ -277,6 +277,8 @@ Test(seccomp, generated_filter_errnos)
         {"setns", EPERM},
         {"pidfd_getfd", EPERM},
         {"request_key", EPERM},
+        {"add_key", ENOSYS},
+        {"keyctl", ENOSYS},
     };
 
     for (size_t i = 0; i < array_size(calls); i++) {
@@ -458,7 +460,7 @@ static bool has_a_rule(int number)
     static const char *const calls[] = {
         "socket",        "socketpair",  "clone",       "clone3",         "unshare",
         "setns",         "request_key", "pidfd_getfd", "io_uring_setup", "io_uring_register",
-        "io_uring_enter"};
+        "io_uring_enter", "add_key", "keyctl"};
 
     for (size_t i = 0; i < array_size(calls); i++)
         if (oracle_number(AUDIT_ARCH_X86_64, calls[i]) == number)

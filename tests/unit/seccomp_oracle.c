@@ -27,6 +27,8 @@ enum call {
     IO_URING_REGISTER,
     PIDFD_GETFD,
     REQUEST_KEY,
+    ADD_KEY,
+    KEYCTL,
     CLONE,
     UNSHARE,
     CLONE3,
@@ -44,6 +46,8 @@ static const char *const names[CALLS] = {
     [IO_URING_REGISTER] = "io_uring_register",
     [PIDFD_GETFD] = "pidfd_getfd",
     [REQUEST_KEY] = "request_key",
+    [ADD_KEY] = "add_key",
+    [KEYCTL] = "keyctl",
     [CLONE] = "clone",
     [UNSHARE] = "unshare",
     [CLONE3] = "clone3",
@@ -122,6 +126,8 @@ bool oracle_allows(const struct seccomp_data *call, uint32_t native, const struc
     case IO_URING_REGISTER:
     case PIDFD_GETFD:
     case REQUEST_KEY:
+    case ADD_KEY:
+    case KEYCTL:
         return false;
     case CLONE:
     case UNSHARE:
