@@ -12,9 +12,9 @@
  * - pidfd_getfd: takes a socket out of another process of the same user;
  * - request_key: makes the kernel run /sbin/request-key in the host's namespaces. A "dns_resolver" key is a
  *   query to the host's DNS for a name of the caller's choice;
- * - add_key, keyctl: a user's keyring is one for all containers, and for the host, that share his user namespace
- *   (security/keys/process_keys.c, look_up_user_keyrings): a blackboard between roles, and root's keys. ENOSYS,
- *   which runtimes take for a kernel without keys;
+ * - add_key, keyctl: a user's keyring is one for all containers, and for the host, that share his user
+ * namespace (security/keys/process_keys.c, look_up_user_keyrings): a blackboard between roles, and root's
+ * keys. ENOSYS, which runtimes take for a kernel without keys;
  * - clone, unshare with CLONE_NEWUSER or CLONE_NEWNET: every capability over a network of their own;
  * - clone3: the same, its flags in memory where no filter can look. ENOSYS: libc falls back to clone;
  * - setns: into somebody else's namespace.
