@@ -311,6 +311,10 @@ verified=\$((verified >> 24)).\$((verified >> 16 & 255)).\$((verified >> 8 & 255
 setsid nsenter --target $(<"$WORK/gateway.pid") --net bash -c 'while [[ -d /proc/\$1 ]]; do
     : </dev/tcp/\$0/22
 done' "\$verified" "\$pid" </dev/null >/dev/null 2>"$WORK/knocked" &
+for _ in {1..200}; do
+    ! grep -q refused "$WORK/knocked" || break
+    sleep 0.05
+done
 END
     verify --only arrivals --only host
     grep -q refused "$WORK/knocked"

@@ -166,7 +166,7 @@ nobody_is_answered()
 
 @test "one member cannot use up squid's descriptors; without the limit for each client it does" {
     squid_with ''
-    inside attacker /probe flood hold "$PROXY" 3128 --milliseconds "$FLOOD_MS" </dev/null >"$WORK/flood" 3>&- &
+    inside attacker /probe flood hold "$PROXY" 3128 --milliseconds $((2 * FLOOD_MS)) </dev/null >"$WORK/flood" 3>&- &
     eventually holds 500
     eventually holds_no_more
     run requests 20 $!

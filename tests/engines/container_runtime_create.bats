@@ -204,7 +204,7 @@ rewriter()
         container_delete rt-c
     done
     bundle rt-c agent /bin/echo started
-    for profile in '{"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/run/nobody"}' \
+    for profile in '{"defaultAction": "SCMP_ACT_NOTIFY"}' \
         '{"defaultAction": "SCMP_ACT_TRACE"}' '{"defaultAction": "SCMP_ACT_UNHEARD_OF"}' '{"defaultAction": null}' \
         '{"syscalls": [{"names": ["socket"], "action": "SCMP_ACT_UNHEARD_OF"}]}' \
         '{"syscalls": [{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
