@@ -143,6 +143,7 @@ time.sleep(600)' >"$WORK/thread" 3>&- &
 users_namespaces()
 {
     chmod o+x "$BATS_RUN_TMPDIR" "${WORK%/*}" "$WORK" # the container's root is he
+    : >"$WORK/users" # what it said to the test before
     setpriv --reuid 1000 --regid 1000 --clear-groups unshare --user --map-root-user bash -c '
         coproc unshare --net sh -c "echo made; exec sleep 600"
         read -r <&"${COPROC[0]}"
@@ -152,8 +153,7 @@ users_namespaces()
         nsenter --net=/proc/self/fd/7 nft add table inet his && echo ready
         exec sleep 600' >"$WORK/users" 2>&1 3>&- &
     joined=$!
-    eventually test -s "$WORK/users"
-    grep -qx ready "$WORK/users" || fail "$(cat "$WORK/users")"
+    eventually grep -qx ready "$WORK/users" || fail "$(cat "$WORK/users")"
 }
 
 @test "a network namespace that a user has made, with nobody in it: he would take the guard down" {
