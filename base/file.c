@@ -13,6 +13,11 @@
 
 enum { USUAL_SIZE = 4094 }; /* of what has no size beforehand: a page of memory, with its end */
 
+bool file_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 int file_path(int fd, const char *name, char *ret_path, struct error *err)
 {
     char link[64];

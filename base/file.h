@@ -6,11 +6,16 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* The path of what the descriptor is, PATH_MAX bytes at most. `name` stands in messages. */
 int file_path(int fd, const char *name, char *ret_path, struct error *err);
+
+/* Whether both are of one file, directory or namespace. */
+bool file_same(const struct stat *a, const struct stat *b);
 
 /* Reads `fd` to its end. `name` stands in messages. More than `limit` bytes is an error (EFBIG).
  *

@@ -2,6 +2,7 @@
 #include "hook/devices.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "hook/document.h"
 
 #include <errno.h>
@@ -75,8 +76,7 @@ const char *devices_below(const struct stat *directory)
     for (size_t i = 0; i < array_size(DIRECTORIES); i++) {
         struct stat st;
 
-        if (stat(DIRECTORIES[i], &st) == 0 && st.st_dev == directory->st_dev &&
-            st.st_ino == directory->st_ino)
+        if (stat(DIRECTORIES[i], &st) == 0 && file_same(&st, directory))
             return i == 0 ? DEVICES[0] : DIRECTORIES[i];
     }
     return NULL;

@@ -163,7 +163,7 @@ static int open_on_host(const struct mountinfo_entry *host, const struct mountin
         return -1;
     snprintf(path, sizeof(path), "%s%s", host->point, below);
     fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != mounted->st_dev || st.st_ino != mounted->st_ino)
+    if (fd < 0 || fstat(fd, &st) < 0 || !file_same(&st, mounted))
         return -1;
     return take_fd(&fd);
 }

@@ -65,23 +65,18 @@ struct threads { /* of one process */
     bool outside;
 };
 
-static bool same_namespace(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* Looks at one thread ("PID/task/TID"). One that ended meanwhile is nobody. */
 static int scan_thread(struct scan *scan, const char *thread, struct threads *threads)
 {
     struct stat st;
     int result = process_stat_namespace(thread, scan->kind, &st);
 
-    if (result == 0 && !same_namespace(&st, &scan->wanted))
+    if (result == 0 && !file_same(&st, &scan->wanted))
         threads->outside = true;
     else if (result == 0) {
         threads->inside = true;
         result = process_stat_namespace(thread, "net", &st);
-        if (result == 0 && !same_namespace(&st, &scan->network))
+        if (result == 0 && !file_same(&st, &scan->network))
             scan->other_network = true;
     }
     /* A process that root with CAP_SYS_PTRACE may not look at is guarded by the machine, not a container's.
@@ -99,8 +94,8 @@ static bool is_engine(const struct scan *scan, const char *process, const struct
     struct stat users;
 
     return threads->outside && process_stat_namespace(process, "mnt", &mounts) == 0 &&
-           same_namespace(&mounts, &scan->mounts) && process_stat_namespace(process, "user", &users) == 0 &&
-           same_namespace(&users, &scan->users);
+           file_same(&mounts, &scan->mounts) && process_stat_namespace(process, "user", &users) == 0 &&
+           file_same(&users, &scan->users);
 }
 
 /* Looks at every thread of the process: its first one may have ended, and shows no namespaces then, while

@@ -2,6 +2,7 @@
 #include "hook/refuse.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "hook/capabilities.h"
 #include "hook/config.h"
 #include "hook/process.h"
@@ -94,8 +95,7 @@ static bool is_host(const json_t *entry, const char *kind)
     if (entry == NULL)
         return true;
     return path != NULL && path[0] != '\0' && stat(path, &theirs) == 0 &&
-           process_stat_namespace("self", kind, &own) == 0 && own.st_dev == theirs.st_dev &&
-           own.st_ino == theirs.st_ino;
+           process_stat_namespace("self", kind, &own) == 0 && file_same(&own, &theirs);
 }
 
 static int check_namespaces(const json_t *config, struct error *err)

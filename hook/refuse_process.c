@@ -4,6 +4,7 @@
 #include "hook/refuse.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "hook/config.h"
 #include "hook/devices.h"
 #include "hook/process.h"
@@ -29,7 +30,7 @@ static int check_not_own(const char *pid, const char *kind, const char *advice, 
         result = process_stat_namespace(pid, kind, &theirs);
     if (result != 0)
         return error_set(err, -result, "read the %s namespace of process %s", kind, pid);
-    if (own.st_dev != theirs.st_dev || own.st_ino != theirs.st_ino)
+    if (!file_same(&own, &theirs))
         return 0;
     error_set(err, 0, "the container's process is in the host's %s namespace", kind);
     return error_advise(err, "%s", advice);

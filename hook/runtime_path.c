@@ -2,6 +2,7 @@
 #include "hook/runtime_path.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static int check(const char *path, struct error *err)
         return error_set(err, EACCES, "runtime %s: not a file", path);
     if (stat("/proc/self/exe", &own) < 0)
         return error_set(err, errno, "look at /proc/self/exe");
-    return own.st_dev == st.st_dev && own.st_ino == st.st_ino ? refuse_own(path, err) : 0;
+    return file_same(&own, &st) ? refuse_own(path, err) : 0;
 }
 
 /* The first of the usual ones that is there and is not ourselves under its name. */

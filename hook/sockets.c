@@ -97,11 +97,6 @@ static void forget(void)
     collected = (struct sockets){0};
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* FNV-1a (draft-eastlake-fnv). */
 static size_t hash(const char *path)
 {
@@ -206,7 +201,7 @@ static int add_with_parents(struct sockets *sockets, const char *path, const cha
 bool sockets_tolerated(const struct sockets *sockets, const struct stat *socket)
 {
     for (size_t i = 0; i < sockets->role->sockets_count; i++)
-        if (sockets->tolerated[i].st_ino != 0 && same_file(&sockets->tolerated[i], socket))
+        if (sockets->tolerated[i].st_ino != 0 && file_same(&sockets->tolerated[i], socket))
             return true;
     return false;
 }

@@ -52,9 +52,9 @@ static bool holds_bundle(const struct surfaces *self, const struct stat *directo
     for (; length + sizeof("/..") <= sizeof(path); length += strlen("/..")) {
         if (fstatat(self->bundle, path, &st, 0) < 0)
             return true;
-        if (st.st_dev == directory->st_dev && st.st_ino == directory->st_ino)
+        if (file_same(&st, directory))
             return true;
-        if (st.st_dev == before.st_dev && st.st_ino == before.st_ino)
+        if (file_same(&st, &before))
             return false; /* above / there is / again */
         before = st;
         strcpy(path + length, "/..");
@@ -82,8 +82,7 @@ static int check_file(const struct surfaces *self, const struct stat *file, cons
         error_set(self->err, 0, "%s is %s, a way out of the network", what, state);
         return error_advise(self->err, "drop the mount");
     }
-    if (fstatat(self->bundle, CONFIG_NAME, &st, 0) < 0 || st.st_dev != file->st_dev ||
-        st.st_ino != file->st_ino)
+    if (fstatat(self->bundle, CONFIG_NAME, &st, 0) < 0 || !file_same(&st, file))
         return 0;
     error_set(self->err, 0, "%s is the container's own config.json, which confines it", what);
     return error_advise(self->err, "drop the mount");
@@ -308,12 +307,13 @@ static int judge_place(const struct surfaces *self, int fd, const char *what, bo
 
     if (result < 0 || fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
         return result; /* devices and sockets have been judged */
+    state = state_above(self, path, &below);
+    if (state == NULL)
+        return 0;
     result = file_path(self->bundle, "the bundle", bundle, self->err);
     if (result < 0 || is_in_bundle(path, bundle, &st))
         return result;
-    state = state_above(self, path, &below);
-    if (state == NULL ||
-        (is_root ? is_engines_root(path, below, bundle) : is_engines_mount(path, below, bundle)))
+    if (is_root ? is_engines_root(path, below, bundle) : is_engines_mount(path, below, bundle))
         return 0;
     error_set(self->err, 0, "%s is in %s, a way out of the network", what, state);
     return error_advise(self->err, is_root ? "use another directory as the root" : "drop the mount");

@@ -26,8 +26,7 @@ bool namespace_same(int a, int b)
     struct stat first;
     struct stat second;
 
-    return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
-           first.st_ino == second.st_ino;
+    return fstat(a, &first) == 0 && fstat(b, &second) == 0 && file_same(&first, &second);
 }
 
 int namespace_open_own(struct error *err)

@@ -2,6 +2,7 @@
 #include "netns/pin.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/rootless.h"
 #include "netns/child.h"
 
@@ -84,8 +85,7 @@ static bool is_elsewhere(int mounts)
     struct stat first;
     struct stat own;
 
-    return fstat(mounts, &first) == 0 && stat("/proc/self/ns/mnt", &own) == 0 &&
-           (first.st_dev != own.st_dev || first.st_ino != own.st_ino);
+    return fstat(mounts, &first) == 0 && stat("/proc/self/ns/mnt", &own) == 0 && !file_same(&first, &own);
 }
 
 static const struct first *find_first(void)
@@ -373,7 +373,7 @@ static bool is_current(int directory, int fd)
     struct stat held;
 
     return fstat(fd, &held) == 0 && fstatat(directory, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+           file_same(&held, &named);
 }
 
 static int refuse_lock(struct error *err)
