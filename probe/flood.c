@@ -20,6 +20,7 @@
 enum {
     MILLISECONDS = 10000,
     UNDER_WAY = 900, /* connections at once: a container has 1024 descriptors where nobody says otherwise */
+    HOLD_MILLISECONDS = 50, /* for a connection that is to stay */
 };
 
 struct flood {
@@ -106,12 +107,18 @@ static void wait_for_end(const struct flood *flood)
         poll(NULL, 0, (int)left);
 }
 
-/* As many connections as there are descriptors, which stay. */
+/* As many connections as there are descriptors, which stay. Each has some time before the next: where all begin at
+ * once, the kernel drops what the listener has no room for, and the sender tries again only after seconds. */
 static void flood_hold(struct flood *flood)
 {
-    while (goes_on(flood) && flood->exhausted == 0)
-        if (begin_connection(flood) >= 0)
-            count_result(flood, 0);
+    while (goes_on(flood) && flood->exhausted == 0) {
+        struct pollfd connected = {.fd = begin_connection(flood), .events = POLLOUT};
+
+        if (connected.fd < 0)
+            continue;
+        poll(&connected, 1, HOLD_MILLISECONDS);
+        count_result(flood, 0);
+    }
     wait_for_end(flood);
 }
 
