@@ -15,13 +15,16 @@
 
 /* Patterns of glob(7): what is there now gives the numbers, which are assigned dynamically. */
 static const char *const DEVICES[] = {
-    "/dev/net/tun", "/dev/tap*",           "/dev/vhost-*",      "/dev/vsock",
-    "/dev/vfio/*",  "/dev/vfio/devices/*", "/dev/infiniband/*", "/dev/uio*",
+    "/dev/net/tun",      "/dev/tap*", "/dev/vhost-*",  "/dev/vsock", "/dev/vfio/*",   "/dev/vfio/devices/*",
+    "/dev/infiniband/*", "/dev/uio*", "/dev/sg[0-9]*", "/dev/bsg/*", "/dev/ng[0-9]*", "/dev/mtd[0-9]*",
 };
 
+/* Those of them that take commands of SCSI and NVMe, or are flash memory: disks that are no block devices. */
+static const char *const DISKS[] = {"/dev/sg", "/dev/bsg", "/dev/ng", "/dev/mtd"};
+
 /* One path for each directory that holds such devices, whether or not they are there now. */
-static const char *const DIRECTORIES[] = {"/dev", "/dev/net", "/dev/vfio", "/dev/vfio/devices",
-                                          "/dev/infiniband"};
+static const char *const DIRECTORIES[] = {"/dev",     "/dev/net",          "/dev/vfio",
+                                          "/dev/bsg", "/dev/vfio/devices", "/dev/infiniband"};
 
 /* Fixed numbers, for nodes that do not exist on the host at the moment (kernel:
  * Documentation/admin-guide/devices.txt, include/linux/miscdevice.h). */
@@ -31,18 +34,15 @@ static const struct {
     const char *name;
     bool by_default; /* runc 1.1 and containerd let every container open it: harmless without CAP_NET_ADMIN */
 } NUMBERS[] = {
-    {10, 200, "/dev/net/tun", true},
-    {10, 238, "/dev/vhost-net", false},
-    {10, 241, "/dev/vhost-vsock", false},
-    {231, -1, "/dev/infiniband", false},
+    {10, 200, "/dev/net/tun", true},      {10, 238, "/dev/vhost-net", false},
+    {10, 241, "/dev/vhost-vsock", false}, {231, -1, "/dev/infiniband", false},
+    {21, -1, "/dev/sg", false},           {90, -1, "/dev/mtd", false},
 };
 
 /* Memory (/dev/null), terminals: these numbers are never assigned to anything else (devices.txt), and almost
  * every descriptor of a waiting init is one of theirs. */
-static bool is_harmless(dev_t number)
+static bool is_harmless(json_int_t class)
 {
-    unsigned class = major(number);
-
     return class == 1 || class == 4 || class == 5 || (class >= 136 && class <= 143);
 }
 
@@ -50,7 +50,7 @@ const char *devices_find(const struct stat *node)
 {
     const char *name = NULL;
 
-    if (!S_ISCHR(node->st_mode) || is_harmless(node->st_rdev))
+    if (!S_ISCHR(node->st_mode) || is_harmless(major(node->st_rdev)))
         return NULL;
     for (size_t i = 0; i < array_size(NUMBERS); i++)
         if (major(node->st_rdev) == NUMBERS[i].major &&
@@ -82,9 +82,18 @@ const char *devices_below(const struct stat *directory)
     return NULL;
 }
 
+static bool is_disk(const char *device)
+{
+    for (size_t i = 0; i < array_size(DISKS); i++)
+        if (strncmp(DISKS[i], device, strlen(DISKS[i])) == 0)
+            return true;
+    return false;
+}
+
 int devices_refuse(const char *what, const char *device, struct error *err)
 {
-    error_set(err, 0, "%s is or holds %s, a device that carries packets", what, device);
+    error_set(err, 0, "%s is or holds %s, a device that %s", what, device,
+              is_disk(device) ? "writes to disks of the host" : "carries packets");
     return error_advise(err, "drop it (--device, --device-cgroup-rule, --volume) from the container");
 }
 
@@ -147,8 +156,11 @@ static const char RULE[] = "a rule for devices (linux.resources.devices)";
 /* The same for the devices that are there now, whose numbers are assigned dynamically (/dev/vsock). */
 static int check_rule_now(const json_t *rule, struct error *err)
 {
+    const json_t *class = json_object_get(rule, "major");
     int result = 0;
 
+    if (!is_any(class) && is_harmless(json_integer_value(class)))
+        return 0; /* engines have a dozen such rules, and /dev would be read for each */
     for (size_t i = 0; i < array_size(DEVICES) && result == 0; i++) {
         glob_t found = {0};
 

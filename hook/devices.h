@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Devices that carry packets, or whole machines: a container may neither get such a node nor the right to
- * open one that its image brings along. */
+ * Devices that carry packets, write to disks, or are whole machines: a container may neither get such a node
+ * nor the right to open one that its image brings along. */
 #pragma once
 
 #include "base/error.h"

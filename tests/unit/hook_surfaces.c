@@ -592,6 +592,10 @@ Test(surfaces, devices_by_name)
     make_directory("/dev/vfio");
     make_directory("/dev/vfio/devices");
     make_directory("/dev/infiniband");
+    make_directory("/dev/bsg");
+    cr_assert_eq(mknod("/dev/bsg/0:0:0:0", S_IFCHR | 0600, makedev(508, 0)), 0);
+    cr_assert_eq(mknod("/dev/ng0n1", S_IFCHR | 0600, makedev(507, 0)), 0);
+    cr_assert_eq(mknod("/dev/sgx_enclave", S_IFCHR | 0600, makedev(10, 125)), 0);
     cr_assert_eq(mknod("/dev/net/tun", S_IFCHR | 0600, makedev(10, 200)), 0);
     cr_assert_eq(mknod("/dev/vfio/12", S_IFCHR | 0600, makedev(511, 12)), 0);
     cr_assert_eq(mknod("/dev/vfio/devices/vfio0", S_IFCHR | 0600, makedev(510, 1)), 0);
@@ -610,6 +614,10 @@ Test(surfaces, devices_by_name)
     refused("/dev/net", "a device that carries packets");
     refused("/dev/vfio", "a device that carries packets");
     refused("/dev/infiniband", "a device that carries packets");
+    refused("/dev/bsg/0:0:0:0", "/dev/bsg/*, a device that writes to disks of the host");
+    refused("/dev/ng0n1", "/dev/ng[0-9]*, a device that writes to disks of the host");
+    allowed("/dev/sgx_enclave");
+    refused("/dev/bsg", "/dev/bsg, a device that writes to disks of the host");
     bind_mount("/dev/net", WORK "/alias", 0);
     refused(WORK "/alias", "a device that carries packets");
 }
@@ -628,6 +636,10 @@ Test(surfaces, devices_by_config)
         {DEVICE("u", ",\"major\":10,\"minor\":200"), "/dev/net/tun"},
         {DEVICE("c", ",\"major\":10,\"minor\":241"), "/dev/vhost-vsock"},
         {DEVICE("c", ",\"major\":231,\"minor\":192"), "/dev/infiniband"},
+        {DEVICE("c", ",\"major\":21,\"minor\":3"), "/dev/sg, a device that writes to disks of the host"},
+        {DEVICE("c", ",\"major\":90,\"minor\":0"), "/dev/mtd, a device that writes to disks of the host"},
+        {RULE("{\"allow\":true,\"type\":\"c\",\"major\":21,\"minor\":0,\"access\":\"rw\"}"),
+         "/dev/sg, a device that writes to disks"},
         {DEVICE("c", ",\"major\":4106,\"minor\":200"), "/dev/net/tun"},   /* mknod(2) cuts to 12 bits */
         {DEVICE("c", ",\"major\":10,\"minor\":1048776"), "/dev/net/tun"}, /* and to 20 */
         {DEVICE("c", ",\"major\":10.0,\"minor\":200"), "no number"},
