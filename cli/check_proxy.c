@@ -83,17 +83,6 @@ static int check_enforcing(const struct policy *policy, const char *path, struct
     return error_advise(err, "end it (`squid -k kill -f %s`) and start it again", path);
 }
 
-/* How a person starts the network's program. */
-static const char *start_command(const struct policy *policy, const struct proxy_kind *kind, const char *path,
-                                 char *text, size_t size)
-{
-    if (access("/run/systemd/system", F_OK) == 0)
-        snprintf(text, size, "`systemctl enable --now sallyport-%s@%s`", kind->name, policy->network);
-    else
-        snprintf(text, size, "`%s %s`", kind->start, path);
-    return text;
-}
-
 static int check_listening(const struct policy *policy, const struct proxy_process *process,
                            const char *command, struct error *err)
 {
@@ -151,7 +140,7 @@ static int look_at(const struct policy *policy, const struct proxy_kind *kind, c
 
     if (result < 0)
         return result;
-    start_command(policy, kind, path, command, sizeof(command));
+    proxy_kind_start(kind, policy->network, path, command, sizeof(command));
     if (process->pidfd < 0)
         return refuse_stopped(policy, kind, command, err);
     result = check_listening(policy, process, command, err);

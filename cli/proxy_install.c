@@ -339,6 +339,16 @@ static int end_revoked(const struct installation *self, const struct part *part,
     return 0;
 }
 
+static void say_stopped(const struct installation *self, const struct part *part)
+{
+    char path[2 * PATH_MAX];
+    char command[sizeof(path) + 64];
+
+    snprintf(path, sizeof(path), "%s/%s", self->path, part->name);
+    proxy_kind_start(part->kind, self->policy->network, path, command, sizeof(command));
+    printf("no %s runs for this network: %s starts it\n", part->kind->name, command);
+}
+
 static int tell(const struct installation *self, const struct part *part, struct error *err)
 {
     const struct proxy_kind *kind = part->kind;
@@ -346,8 +356,7 @@ static int tell(const struct installation *self, const struct part *part, struct
 
     if (part->process.pidfd < 0) {
         if (part->after != NULL)
-            printf("no %s runs for this network: `%s %s/%s` starts it\n", kind->name, kind->start, self->path,
-                   part->name);
+            say_stopped(self, part);
         return 0;
     }
     if (part->after == NULL) {

@@ -5,8 +5,10 @@
 #include "cli/proxy_process.h"
 #include "cli/squid.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool always(const struct policy *policy)
 {
@@ -76,4 +78,16 @@ const struct proxy_kind *proxy_kind_find(const char *name)
         if (strcmp(proxy_kinds[i]->name, name) == 0)
             return proxy_kinds[i];
     return NULL;
+}
+
+void proxy_kind_start(const struct proxy_kind *kind, const char *network, const char *path, char *ret_text,
+                      size_t size)
+{
+    char file[PATH_MAX];
+
+    snprintf(file, sizeof(file), "/etc/squid/sallyport-%s/%s", network, kind->file);
+    if (access("/run/systemd/system", F_OK) == 0 && strcmp(path, file) == 0)
+        snprintf(ret_text, size, "`systemctl enable --now sallyport-%s@%s`", kind->name, network);
+    else
+        snprintf(ret_text, size, "`%s %s`", kind->start, path);
 }

@@ -12,9 +12,9 @@
 struct proxy_process;
 
 struct proxy_kind {
-    const char *name;       /* of the program, as people call it, and in the names of its files */
-    const char *program;    /* its absolute path */
-    const char *start;      /* what starts it in the background, before the path of its file */
+    const char *name;    /* of the program, as people call it, and in the names of its files */
+    const char *program; /* its absolute path */
+    const char *start; /* what starts it in the background, before the path of its file: where no unit does */
     const char *package;    /* what `apt install has to be given to have it, with a backquote and more */
     const char *file;       /* the usual name of its configuration */
     const char *log_before; /* where to look when it fails, in words: before the network's name, */
@@ -50,3 +50,8 @@ extern const struct proxy_kind *const proxy_kinds[PROXY_KINDS];
 
 /* The one that is called so, or NULL. */
 const struct proxy_kind *proxy_kind_find(const char *name);
+
+/* How a person starts it, in backquotes: by its unit, where systemd runs and the file at `path` is the
+ * unit's. */
+void proxy_kind_start(const struct proxy_kind *kind, const char *network, const char *path, char *ret_text,
+                      size_t size);

@@ -93,6 +93,11 @@ print("ended")' "$PROXY" "$3" "$WORK/internet/ca.pem" "${HELLO:+$WORK/$1.go}" </
 }
 
 @test "it writes both files, whichever is named, once" {
+    mkdir -p /run/systemd/system
+    rm -r "$DIRECTORY"
+    run "$SALLYPORT" proxy-config squid "$NETWORK" --install
+    says "no haproxy runs for this network: \`systemctl enable --now sallyport-haproxy@$NETWORK\` starts it"
+    rmdir /run/systemd/system /run/systemd
     rm -r "$DIRECTORY"
     run "$SALLYPORT" proxy-config squid "$NETWORK" --install
     [ "$status" -eq 0 ]
