@@ -130,7 +130,7 @@ Test(runtime_state, who_hangs_is_killed)
     long pid = 0;
 
     snprintf(path, sizeof(path), "%s/pid", directory);
-    fails("echo $$ >\"${0%/*}/pid\"; exec sleep 600", SOON_MS, "no answer within");
+    fails("echo $$ >\"${0%/*}/pid\"; exec sleep 600", 10 * SOON_MS, "no answer within"); /* time to say who */
     file = fopen(path, "r");
     cr_assert_not_null(file);
     cr_assert_not_null(fgets(text, sizeof(text), file));

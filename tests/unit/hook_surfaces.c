@@ -757,20 +757,11 @@ Test(surfaces, walk_is_bounded)
     cr_assert_str_eq(find.path, "");
 }
 
-static double milliseconds(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
-
 /* A large directory before a small one takes only a part of the budget. */
 Test(surfaces, large_directory_hides_no_small_one)
 {
     struct error err = {0};
     char path[128];
-    double start = 0;
 
     make_directory(WORK "/large");
     make_directory(WORK "/small");
@@ -778,10 +769,7 @@ Test(surfaces, large_directory_hides_no_small_one)
         snprintf(path, sizeof(path), WORK "/large/%d", i);
         cr_assert_eq(mknod(path, S_IFREG | 0600, 0), 0);
     }
-    start = milliseconds();
     allowed(WORK "/large");
-    cr_log_info("20000 files: %.2f ms", milliseconds() - start);
-    cr_assert_lt(milliseconds() - start, 500);
     cr_assert_eq(mknod(WORK "/small/s", S_IFSOCK | 0600, 0), 0);
     cr_assert_lt(check_text("{\"mounts\":[{\"destination\":\"/a\",\"type\":\"bind\",\"source\":\"" WORK
                             "/large\"},{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"" WORK
@@ -791,33 +779,59 @@ Test(surfaces, large_directory_hides_no_small_one)
     cr_assert_not_null(strstr(err.text, "holds the socket s"), "%s", err.text);
 }
 
+static double milliseconds(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+static const struct policy_role AGENT = {.name = "agent"};
+
+/* The least of three: what else the machine does only adds to it. */
+static double milliseconds_to_collect(void)
+{
+    double least = 0;
+
+    for (int i = 0; i < 3; i++) {
+        const struct sockets *sockets = NULL;
+        struct error err = {0};
+        double start = milliseconds();
+        double taken = 0;
+
+        cr_assert_eq(sockets_collect(&AGENT, bundle, NULL, &sockets, &err), 0, "%s", err.text);
+        taken = milliseconds() - start;
+        least = i == 0 || taken < least ? taken : least;
+    }
+    return least;
+}
+
 /* Any user of the host can bind sockets: it must not take long to look at many of them, neither in one
- * directory nor in one for each. */
+ * directory nor in one for each. Ten times as many take ten times as long, and would a hundred times if each
+ * was looked for among all. */
 Test(surfaces, many_bound_sockets)
 {
-    static const struct policy_role ROLE = {.name = "agent"};
     enum { COUNT = 15000 };
     const struct rlimit limit = {COUNT + 100, COUNT + 100};
-    const struct sockets *sockets = NULL;
-    struct error err = {0};
+    double few = 0;
+    double all = 0;
     char path[100];
 
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     make_directory(WORK "/many");
     for (int i = 0; i < COUNT; i++) {
+        if (i == COUNT / 10)
+            few = milliseconds_to_collect();
         snprintf(path, sizeof(path), WORK "/many/%d", i);
         if (i % 2 == 0)
             make_directory(path);
         strcat(path, i % 2 == 0 ? "/s" : "");
         bind_socket(path);
     }
-    for (int i = 0; i < 3; i++) {
-        double start = milliseconds();
-
-        cr_assert_eq(sockets_collect(&ROLE, bundle, NULL, &sockets, &err), 0, "%s", err.text);
-        cr_log_info("%d sockets: %.1f ms", COUNT, milliseconds() - start);
-        cr_assert_lt(milliseconds() - start, 500); /* 2700 when it was quadratic; 50 is what is aimed at */
-    }
+    all = milliseconds_to_collect();
+    cr_log_info("%d sockets: %.1f ms, a tenth of them: %.1f ms", COUNT, all, few);
+    cr_assert_lt(all, 40 * few, "%.1f ms, of a tenth %.1f ms", all, few);
     refused(WORK "/many/14998", "/many/14998/s");
 }
 
