@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Group "surfaces": what is shared with others and is no packet: sockets by name or by path, descriptors that
- * were left open, and files that change the network or the host. Nothing is written; to be able to open is
- * enough. Where none is found, that is the answer: closed. */
+ * were left open, keys, and files that change the network or the host. Nothing is written; to be able to open
+ * is enough. Where none is found, that is the answer: closed. */
 #include "probe/battery.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -211,6 +213,15 @@ static void run_cgroup(const struct battery *battery, const void *data, struct a
     *ret = best;
 }
 
+/* Root's keyring is one for all containers without a user namespace, and for the host. A kernel without keys
+ * says what a filter says, and is as closed. */
+static void run_keyring(const struct battery *battery, const void *data, struct answer *ret)
+{
+    (void)battery;
+    (void)data;
+    answer_error(ret, syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, 1) < 0 ? errno : 0);
+}
+
 void battery_surfaces(struct battery *battery)
 {
     static const struct attempt ATTEMPTS[] = {
@@ -224,6 +235,7 @@ void battery_surfaces(struct battery *battery)
         {.name = "descriptors",
          .tried = "inherited sockets, namespaces, directories, devices of packets",
          .run = run_descriptors},
+        {.name = "keyring", .tried = "the keyring of the user", .run = run_keyring},
         {.name = "cgroup", .tried = "cgroup.procs for writing", .run = run_cgroup, .data = "cgroup.procs"},
         {.name = "cgroup-release-agent",
          .tried = "release_agent for writing",
