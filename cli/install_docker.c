@@ -372,8 +372,10 @@ static void tell(const struct install_request *request, const struct engine_dock
 /* No running daemon reads the file. */
 static int absent(const struct install_request *request, const char *config, struct error *err)
 {
-    if (request->reload)
-        return error_set(err, 0, "no running dockerd reads %s, so there is none to reload", config);
+    if (request->reload) {
+        error_set(err, 0, "no running dockerd reads %s, so there is none to reload", config);
+        return error_advise(err, "start Docker: it reads it then");
+    }
     if (!request->undo)
         printf("in force when a dockerd starts that reads %s\n", config);
     return 0;

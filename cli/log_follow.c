@@ -402,8 +402,7 @@ int log_open_hub(const char *network, struct error *err)
 
     if (hub != -ENOENT)
         return hub;
-    error_set(err, ENOENT, "the network is not up");
-    err->number = 0;
+    error_set(err, 0, "the network is not up");
     return error_advise(err, "run `sallyport network up %s`, or `sallyport network list` to see which are",
                         network);
 }

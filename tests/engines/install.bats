@@ -289,7 +289,7 @@ says_like_diff()
 @test "docker: with no daemon to reload, --reload is an error" {
     run "$SALLYPORT" install docker --reload
     [[ $status -eq 1 ]]
-    says "none to reload"
+    says "none to reload; start Docker"
 }
 
 # Podman.

@@ -170,7 +170,7 @@ refuse()
     [[ $stderr == *"what the proxy refused is not known: read /var/log/squid/sallyport-hermes.access: No such file"* ]]
     [[ $("$SALLYPORT" log --json --network "$NETWORK" 2>/dev/null | jq .proxy) == null ]]
     refused "$SALLYPORT" log --network nothing
-    says "is not up"
+    says "the network is not up; run"
     refused "$SALLYPORT" log --lines
     says "unexpected argument"
     refused "$SALLYPORT" log --network
