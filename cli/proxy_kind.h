@@ -12,9 +12,9 @@
 struct proxy_process;
 
 struct proxy_kind {
-    const char *name;    /* of the program, as people call it, and in the names of its files */
-    const char *program; /* its absolute path */
-    const char *start; /* what starts it in the background, before the path of its file: where no unit does */
+    const char *name;       /* of the program, as people call it, and in the names of its files */
+    const char *program;    /* its absolute path */
+    const char *start;      /* what starts it where no unit does, before the path of its file */
     const char *package;    /* what `apt install has to be given to have it, with a backquote and more */
     const char *file;       /* the usual name of its configuration */
     const char *log_before; /* where to look when it fails, in words: before the network's name, */
