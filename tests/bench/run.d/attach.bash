@@ -33,8 +33,8 @@ suite_up()
 
     rootfs_as_of_an_engine
     bench_network_up
-    bundle edited agent true
-    bundle plain agent true
+    bundle_as_of_an_engine edited
+    bundle_as_of_an_engine plain
     seal edited
     hub_quiet=$(hub ip -o link show | wc -l)
     witness server "" "$TRAFFIC" serve 3128

@@ -135,6 +135,16 @@ rootfs_as_of_an_engine()
     mount --bind "$WORK/rootfs" "$WORK/rootfs"
 }
 
+# bundle_as_of_an_engine ID: an agent, with the rules for devices that Docker writes.
+bundle_as_of_an_engine()
+{
+    bundle "$1" agent true
+    configure "$1" '.linux.resources.devices = [{allow: false, access: "rwm"}]
+        + ([[1, 5], [1, 3], [1, 9], [1, 8], [5, 0], [5, 1]]
+            | map({allow: true, type: "c", major: .[0], minor: .[1], access: "rwm"}))
+        + [{allow: false, type: "c", major: 10, minor: 229, access: "rwm"}]'
+}
+
 # sandbox: SANDBOX is the init.
 sandbox()
 {
