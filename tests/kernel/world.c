@@ -19,7 +19,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { CONNECT_WAIT_MS = 500 };
+/* Time for who is asked to get its turn, on a machine that emulates another, too. */
+enum { CONNECT_WAIT_MS = 3000 };
 
 static int host = -1;
 
