@@ -143,6 +143,29 @@ static bool is_denial(const char *denial)
     return denial[0] != '-' && denial[strspn(denial, ADDRESS "/-")] == '\0';
 }
 
+/* All that is left, but no blank. It is the client's word for most of all, and its writers do not always keep
+ * to the form: squid leaves a URL as it came if it would be too long for it escaped, and haproxy cuts none. A
+ * line that was none for that would hide who asked. Returns how many characters it is, without what is cut.
+ */
+static size_t take_target(struct cursor *cursor, char ret[SQUID_LOG_TARGET_MAX + 1])
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t length = 0;
+
+    for (; cursor->at != NULL && cursor->at < cursor->end && *cursor->at != ' '; cursor->at++) {
+        const unsigned char byte = (unsigned char)*cursor->at;
+        const char escaped[] = {'%', digits[byte >> 4], digits[byte & 0xf]};
+        const bool plain = byte > ' ' && byte <= '~';
+
+        for (size_t i = 0; i < (plain ? 1 : sizeof(escaped)) && length < SQUID_LOG_TARGET_MAX; i++)
+            ret[length++] = plain ? (char)byte : escaped[i];
+    }
+    ret[length] = '\0';
+    if (length == 0)
+        cursor->at = NULL;
+    return length;
+}
+
 static void take_request(struct cursor *cursor, struct squid_log_line *line)
 {
     take_text(cursor, NULL, SQUID_LOG_DENIAL_MAX, line->denial);
@@ -151,7 +174,7 @@ static void take_request(struct cursor *cursor, struct squid_log_line *line)
     expect(cursor, ' ');
     take_text(cursor, NULL, SQUID_LOG_METHOD_MAX, line->method);
     expect(cursor, ' ');
-    line->cut = take_text(cursor, NULL, SQUID_LOG_TARGET_MAX, line->target) == SQUID_LOG_TARGET_MAX;
+    line->cut = take_target(cursor, line->target) == SQUID_LOG_TARGET_MAX;
 }
 
 bool squid_log_parse(const char *line, size_t length, struct squid_log_line *ret)

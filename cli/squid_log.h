@@ -7,10 +7,11 @@
  *
  * with one blank between fields. MS is how long the request took, SERVER where the tunnel leads, DENIAL what
  * refused it (below), "-" if nothing of the configuration did. METHOD and TARGET are the client's own words
- * (METHOD is haproxy's own): what is no plain character is written as %XX, and both are cut.
+ * (METHOD is haproxy's own): what is no plain character is written as %XX, and both are cut, TARGET by the
+ * reader where the writer has not.
  *
- * Invariant: what passes is exactly a line of this form, of printable ASCII and of bounded length. Everything
- * else is no line: it is to be counted, never shown. */
+ * Invariant: what is handed out is printable ASCII of bounded length, from exactly a line of this form; no
+ * client makes its line another one. Everything else is no line: it is to be counted, never shown. */
 #pragma once
 
 #include <stdbool.h>

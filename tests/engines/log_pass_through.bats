@@ -74,6 +74,20 @@ refusal()
     [[ $(lines json '.target == "api.openai.com:443"') -eq 0 ]]
 }
 
+@test "however long a name is, and whatever is in it, its line says whose it was" {
+    local long
+    printf -v long '%%%.0s' {1..250}
+    log_start json --json
+    greet "http=GET / HTTP/1.1\r\nHost: $long\r\n\r\n"
+    shown()
+    {
+        [[ $(lines json '.role == "agent" and .method == "HTTP" and .truncated and (.target | length == 512 and startswith("%25%25"))') -eq 1 ]]
+    }
+    eventually shown || fail "$(cat "$WORK/json.log")"
+    log_end
+    [[ $(lines json '.event == "proxy-more"') -eq 0 ]] || fail "$(cat "$WORK/json.log")"
+}
+
 @test "what the advice says is done, and the host is reached" {
     [[ $(greet sub.openrouter.ai) == closed* ]]
     policy_write "$NETWORK" "$POLICY"' | .roles.agent.hosts += ["api.telegram.org"]'

@@ -152,23 +152,26 @@ take_advice()
 }
 
 @test "whatever is asked for, a line stays a line of printable characters" {
-    local long
+    local long high
     long=$(head -c 8000 /dev/zero | tr '\0' x)
+    high=$(printf '\\xff%.0s' {1..3000}) # squid has no room for it escaped, and writes it as it came
     log_start json --json
     log_start text
     ask '\x1b[31mred:443' 'a\x00b:443' 'a\x9b2Jb:443' 'a"b:443' 'a%0ab:443' 'a\xe2\x80\xaeb:443' "$long:443" "x$long$long:443" \
         'CONNECT a\r\nb:443 HTTP/1.1\r\n\r\n' 'CONNECT :443 HTTP/1.1\r\n\r\n' 'CONNECT  HTTP/1.1\r\n\r\n' '\x16\x03\x01\r\n\r\n' \
         "G'ET http://a/\\x1b[2J HTTP/1.1\\r\\n\\r\\n" "GET http://a/$long HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" \
+        "GET http://b/$high HTTP/1.1\\r\\nHost: b\\r\\n\\r\\n" \
         "$(head -c 40 /dev/zero | tr '\0' M) http://a/ HTTP/1.1\\r\\n\\r\\n" attacker.example:443
     told json '.target == "attacker.example:443"'
     # squid itself takes no more than 255 characters of a host, and no URL of more than 8 KiB.
     told json '(.target | startswith("xxx")) and .status == 403 and .rule == "proxy: what is asked for is no name of a host"'
     told json '.truncated and .method == "CONNECT" and .status == 400 and (.target | length) == 512'
-    told json '.truncated and .method == "GET"'
+    told json '.truncated and .method == "GET" and (.target | startswith("http://a/"))'
+    told json '.truncated and .method == "GET" and (.target | startswith("http://b/%FF%FF") and length == 512)'
     log_end
-    [[ $(lines json '.event == "refused" and .role == "agent"') -eq 16 ]] || fail "$(cat "$WORK/json.log")"
+    [[ $(lines json '.event == "refused" and .role == "agent"') -eq 17 ]] || fail "$(cat "$WORK/json.log")"
     [[ $(lines json '.event == "proxy-more"') -eq 0 ]]
-    [[ $(wc -l <"$WORK/text.log") -eq 18 ]]
+    [[ $(wc -l <"$WORK/text.log") -eq 19 ]]
     run ! grep -P '[^ -~]' "$WORK/text.log" "$WORK/json.log"
     [[ $(wc -L <"$WORK/text.log") -lt 1000 ]]
 }
@@ -246,7 +249,7 @@ print(answers)' "$AGENT" "$PROXY" 3000 >"$WORK/answers"
         head -c 3000 /dev/zero | tr '\0' A
         echo
         tail -n 1 "$ACCESS" | sed 's/ CONNECT / CONNECT  /'
-        tail -n 1 "$ACCESS" | sed 's/$/\x1b/'
+        tail -n 1 "$ACCESS" | sed 's/$/ \x1b/'
     } >"$WORK/garbage"
     cat "$WORK/garbage" >>"$ACCESS"
     ask attacker.example:443

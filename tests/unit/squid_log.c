@@ -86,8 +86,10 @@ Test(squid_log, no_byte_that_is_not_printed_gets_through)
             line[at] = (char)byte;
             if (!parse(line, strlen(LINE), &parsed))
                 continue;
-            cr_expect(byte >= ' ' && byte <= '~', "%zu: %d", at, byte);
+            cr_expect((byte >= ' ' && byte <= '~') || at >= strlen(BEFORE "CONNECT "), "%zu: %d", at, byte);
             cr_expect(byte != ' ' || LINE[at] == ' ', "%zu: a blank", at);
+            for (const char *c = parsed.target; *c != '\0'; c++)
+                cr_expect(*c > ' ' && *c <= '~', "%zu: %d", at, byte);
         }
 }
 
@@ -96,7 +98,6 @@ Test(squid_log, other_forms_are_no_lines)
     static const char *const lines[] = {
         "",
         "\n",
-        LINE "\n",
         " " LINE,
         LINE " ",
         LINE " x",
@@ -141,7 +142,21 @@ Test(squid_log, a_target_as_long_as_the_log_lets_may_have_been_longer)
     cr_expect(!line.cut);
     cr_assert(parse(text, length + SQUID_LOG_TARGET_MAX, &line));
     cr_expect(line.cut && strlen(line.target) == SQUID_LOG_TARGET_MAX);
-    cr_expect(!parse(text, length + SQUID_LOG_TARGET_MAX + 1, &line));
+    cr_assert(parse(text, length + SQUID_LOG_TARGET_MAX + 1, &line));
+    cr_expect(line.cut && strlen(line.target) == SQUID_LOG_TARGET_MAX);
+    text[length + SQUID_LOG_TARGET_MAX - 1] = '\xff'; /* of whose escape only the first character has room */
+    cr_assert(parse(text, length + SQUID_LOG_TARGET_MAX, &line));
+    cr_expect(line.cut && strlen(line.target) == SQUID_LOG_TARGET_MAX);
+}
+
+Test(squid_log, what_nobody_has_escaped_is)
+{
+    static const char text[] = BEFORE "CONNECT a\0\t\n\x1b\x7f\xff%zz";
+    struct squid_log_line line;
+
+    cr_assert(parse(text, sizeof(text) - 1, &line));
+    cr_expect_str_eq(line.target, "a%00%09%0A%1B%7F%FF%zz");
+    cr_expect(!line.cut);
 }
 
 Test(squid_log, what_was_refused)
