@@ -75,13 +75,32 @@ static const char *first_name(const json_t *list)
     return NULL;
 }
 
-void container_names_parse(const char *text, size_t length, const char *id_key, const char *names_key,
+/* Labels are an image's own words. A key with U+0000 in it is valid JSON which jansson refuses, and with it
+ * the names of all containers. */
+static void replace_zeros(char *text, size_t length)
+{
+    static const char zero[] = "\\u0000";
+    static const char other[] = "\\ufffd";
+
+    for (size_t i = 0; i + strlen(zero) <= length; i++) {
+        if (text[i] != '\\')
+            continue;
+        if (memcmp(text + i, zero, strlen(zero)) == 0)
+            memcpy(text + i, other, strlen(other));
+        i++; /* of two backslashes, the second escapes nothing */
+    }
+}
+
+/* Duplicate keys are no reason to know no names: replaced, two labels may be one. */
+void container_names_parse(char *text, size_t length, const char *id_key, const char *names_key,
                            struct container_names *names)
 {
-    cleanup_json json_t *list = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    cleanup_json json_t *list = NULL;
     const json_t *entry = NULL;
     size_t i = 0;
 
+    replace_zeros(text, length);
+    list = json_loadb(text, length, 0, NULL);
     json_array_foreach(list, i, entry)
     {
         const char *id = json_string_value(json_object_get(entry, id_key));

@@ -4,8 +4,9 @@
  * in containers/storage is read. For a container of runc or crun alone the id is its name.
  *
  * Invariants. A name comes from an engine, never from a container, and has only the characters that engines
- * allow: letters, digits, `_`, `.` and `-`. Nothing here is needed: what does not answer within a second, or
- * not as expected, is as if it knew no names. */
+ * allow: letters, digits, `_`, `.` and `-`. What an image says in its labels, which engines tell as well,
+ * takes no other's name away. Nothing here is needed: what does not answer within a second, or not as
+ * expected, is as if it knew no names. */
 #pragma once
 
 #include <stdbool.h>
@@ -41,5 +42,6 @@ const char *container_names_find(const struct container_names *names, const char
 
 /* Adds what the JSON text has, in order of the ids: a list of objects with an id and a list of names, of
  * which the first is taken that is one. What is not so is left out. */
-void container_names_parse(const char *text, size_t length, const char *id_key, const char *names_key,
+/* `text` is changed where it has U+0000. */
+void container_names_parse(char *text, size_t length, const char *id_key, const char *names_key,
                            struct container_names *names);

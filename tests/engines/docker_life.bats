@@ -64,6 +64,32 @@ name_of()
     eventually member_gone "$id"
 }
 
+# labelled IMAGE NAME JSON: makes the image NAME, which is IMAGE with these labels. What no command line could carry stands
+# in its archive.
+labelled()
+{
+    local directory config
+    directory=$(mktemp -d) || return
+    docker save "$1" | tar -x -C "$directory"
+    config=$(jq -r '.[0].Config' "$directory/manifest.json")
+    jq -c ".config.Labels = $3" "$directory/$config" >"$directory/edited"
+    mv "$directory/edited" "$directory/$config"
+    jq -c ".[0].RepoTags = [\"$2:latest\"]" "$directory/manifest.json" >"$directory/edited"
+    mv "$directory/edited" "$directory/manifest.json"
+    rm -f "$directory/repositories"
+    tar -c -C "$directory" . | docker load >/dev/null
+    rm -rf "$directory"
+}
+
+@test "network show names every member, whatever an image has in its labels" {
+    labelled image hostile '{"x\u0000": "\u0000", "x\ufffd": ""}'
+    docker run --detach --name hostile --network none --runtime "sallyport.$NETWORK.agent" hostile sleep 600 >/dev/null
+    [[ $(name_of "$(id_of hostile)") == hostile ]]
+    [[ $(name_of "$(id_of gateway)") == gateway ]]
+    docker rm --force hostile
+    docker rmi hostile
+}
+
 @test "stop, start, restart and kill: sealed each time, and gone from the hub in between" {
     docker run --detach --name lived --network lab --runtime "sallyport.$NETWORK.agent" \
         --env CURL_CA_BUNDLE=/etc/ca.pem image sh -c 'trap "exit 5" TERM; while :; do sleep 0.1; done' >/dev/null

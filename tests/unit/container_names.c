@@ -16,9 +16,10 @@
 static void name_is(const char *text, const char *expected)
 {
     cleanup_container_names struct container_names names = {.list = NULL};
+    cleanup_free char *copy = strdup(text);
     const char *name = NULL;
 
-    container_names_parse(text, strlen(text), "Id", "Names", &names);
+    container_names_parse(copy, strlen(copy), "Id", "Names", &names);
     name = container_names_find(&names, ID);
     if (expected == NULL)
         cr_expect_null(name, "%s: %s", text, name);
@@ -61,9 +62,22 @@ Test(container_names, nothing_else_becomes_one)
     name_is("[{\"Names\": [\"/web\"]}]", NULL);
     name_is("{\"Id\": \"" ID "\", \"Names\": [\"/web\"]}", NULL);
     name_is(NAMED("[\"/web\"]") "x", NULL);
-    name_is("[{\"Id\": \"" ID "\", \"Id\": \"" ID "\", \"Names\": [\"/web\"]}]", NULL);
     name_is("[{\"Id\": \"" ID "\", \"Names\": [\"/web\"]}", NULL);
     name_is("", NULL);
+}
+
+#define LABELLED(labels) \
+    "[{\"Id\": \"" OTHER "\", \"Labels\": " labels "}, {\"Id\": \"" ID "\", \"Names\": [\"/web\"]}]"
+
+/* Whatever another image has in them. */
+Test(container_names, labels_take_no_name_away)
+{
+    name_is(LABELLED("{\"a\": \"\\u0000\"}"), "web");
+    name_is(LABELLED("{\"\\u0000\": \"\"}"), "web");
+    name_is(LABELLED("{\"\\\\\\u0000\": \"\\\\u0000\"}"), "web");
+    name_is(LABELLED("{\"\\u0000\": \"\", \"\\ufffd\": \"\"}"), "web");
+    name_is(LABELLED("{\"a\": \"]}\\\"\"}"), "web");
+    name_is(NAMED("[\"/web\\\\u0000\"]"), NULL);
 }
 
 Test(container_names, longest_and_longer)
