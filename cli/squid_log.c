@@ -10,7 +10,7 @@ const char squid_log_format[] = "%ts.%03tu %tr %>a %Ss/%03>Hs %<st %Sh/%<a %{den
 enum {
     SECONDS_DIGITS = 12, /* some thirty thousand years */
     STATUS_DIGITS = 3,
-    NUMBER_DIGITS = 19, /* less than 2^63 */
+    NUMBER_DIGITS = 18, /* of which all are less than 2^63 */
     WORD_MAX = 64,      /* squid's names of results and routes */
     ADDRESS_MAX = 45,   /* INET6_ADDRSTRLEN, without NUL */
 };
