@@ -213,10 +213,11 @@ static int read_hub(struct network_view *view, int hub, int host_netns, struct e
     if (result == 0 && view->standing == POLICY_IN_FORCE)
         result = member_look(policy, view->members, view->tenants, view->count, &view->findings, err);
     if (result == 0 && policy != NULL)
-        result = stranded_look(policy, view->tenants, view->count, &view->findings, err);
-    if (result == 0 && policy != NULL)
         result =
             uplink_look(policy, view->standing == POLICY_IN_FORCE, hub, host_netns, &view->findings, err);
+    /* The last: a container may have made as many of these as it likes. */
+    if (result == 0 && policy != NULL)
+        result = stranded_look(policy, view->tenants, view->count, &view->findings, err);
     return result;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "hook/process.h"
+#include "netns/maker.h"
 #include "netns/namespace.h"
 
 #include <errno.h>
@@ -21,27 +22,15 @@ static int open_users(const char *process, struct error *err)
     return fd >= 0 ? fd : error_set(err, errno, "open %s", path);
 }
 
-/* From the user namespace up to our own. The kernel ends the way: there is no parent that we may see above.
- */
 static int check_makers(int users, int own, struct error *err)
 {
-    cleanup_close int at = fcntl(users, F_DUPFD_CLOEXEC, 0);
+    uid_t maker = 0;
+    int result = maker_find(users, own, &maker, err);
 
-    while (!namespace_same(at, own)) {
-        int parent = -1;
-        uid_t maker = 0;
-
-        if (ioctl(at, NS_GET_OWNER_UID, &maker) < 0 || (parent = ioctl(at, NS_GET_PARENT)) < 0)
-            return error_set(err, errno, "ask who made the container's user namespace");
-        close(at);
-        at = parent;
-        if (maker == geteuid())
-            continue;
-        error_set(err, 0, "the container joins a user namespace of user %u, who has every power in it",
-                  maker);
-        return error_advise(err, "drop --userns ns:...");
-    }
-    return 0;
+    if (result < 0 || maker == geteuid())
+        return result;
+    error_set(err, 0, "the container joins a user namespace of user %u, who has every power in it", maker);
+    return error_advise(err, "drop --userns ns:...");
 }
 
 int owner_check(pid_t pid, int pidfd, int netns, struct error *err)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whose a namespace is that a container joins. Over a network namespace has power who has it in the user
- * namespace that it belongs to, or in one above: the user who made that one, to begin with, from wherever he
- * is (user_namespaces(7), "Capabilities"). What any user of the host can make, with nobody in it, must not
- * become a container's: he would take guard and routes down, and link it to his own. */
+ * Whose a namespace is that a container joins (netns/maker.h). What any user of the host can make, with
+ * nobody in it, must not become a container's: he would take guard and routes down, and link it to his own.
+ */
 #pragma once
 
 #include "base/error.h"

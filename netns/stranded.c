@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "netns/guard.h"
 #include "netns/link.h"
+#include "netns/maker.h"
 #include "netns/member.h"
 #include "netns/namespace.h"
 #include "netns/netlink.h"
@@ -11,14 +12,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/nsfs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 struct search {
     const struct policy *policy;
     struct findings *findings;
     int own;
+    int users; /* the caller's user namespace */
     int proc;
     ino_t *housed; /* the namespaces of tenants, in order */
     size_t housed_count;
@@ -68,6 +72,16 @@ static int is_new(struct search *search, int netns, struct error *err)
     return 1;
 }
 
+/* Any user of the host can make namespaces, and in them what looks like a member. */
+static bool is_ours(const struct search *search, int netns)
+{
+    cleanup_close int users = ioctl(netns, NS_GET_USERNS);
+    struct error unimportant;
+    uid_t maker = 0;
+
+    return users >= 0 && maker_find(users, search->users, &maker, &unimportant) == 0 && maker == geteuid();
+}
+
 static bool has_guard(const struct search *search, int netns)
 {
     const struct guard guards[] = {{.subnet = policy_subnet(search->policy), .only_sp0 = true},
@@ -106,7 +120,7 @@ static int look_at_process(struct search *search, const char *pid, struct error 
     result = is_new(search, netns, err);
     if (result != 1)
         return result;
-    if (lacks_link(search, netns) && has_guard(search, netns))
+    if (is_ours(search, netns) && lacks_link(search, netns) && has_guard(search, netns))
         finding_add(search->findings, "member-without-link",
                     "the container of process %.16s has lost its link and reaches nobody: restart it", pid);
     return 0;
@@ -128,12 +142,13 @@ int stranded_look(const struct policy *policy, const struct tenant *tenants, siz
                   struct findings *findings, struct error *err)
 {
     cleanup_close int own = namespace_open_own(err);
-    cleanup_directory DIR *proc = opendir("/proc");
-    struct search search = {.policy = policy, .findings = findings, .own = own};
+    cleanup_close int users = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+    cleanup_directory DIR *proc = users >= 0 ? opendir("/proc") : NULL;
+    struct search search = {.policy = policy, .findings = findings, .own = own, .users = users};
     int result = own;
 
     if (own >= 0 && proc == NULL)
-        return error_set(err, errno, "open /proc");
+        return error_set(err, errno, "look at the processes in /proc");
     if (own >= 0)
         result = list_housed(&search, tenants, count, err);
     if (result >= 0)

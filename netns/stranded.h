@@ -12,8 +12,9 @@
 #include "policy/policy.h"
 
 /* Adds a finding for every network namespace in which somebody lives and that has this network's guard, as it
- * was made, but no link. Enters each namespace that a process is in, once, but the caller's and those of
- * `tenants`: they live behind a link of the hub. One that has just ended, or that may not be looked at, has
- * none. */
+ * was made, but no link. Enters each namespace that a process is in, once, but the caller's, those of
+ * `tenants` (they live behind a link of the hub) and those that another user has made. One that has just
+ * ended, or that may not be looked at, has none. A container that may make namespaces can make one that is
+ * found: call it last, so that many hide nothing else. */
 int stranded_look(const struct policy *policy, const struct tenant *tenants, size_t count,
                   struct findings *findings, struct error *err);

@@ -19,6 +19,7 @@ teardown_file()
 
 teardown()
 {
+    unguarded
     rm -f "$POLICIES/spt-other.json"
     policy_write "$NETWORK"
     "$SALLYPORT" network reload "$NETWORK"
@@ -317,6 +318,43 @@ undone()
     sleeper spt-show-nested nested
     clean
     container_delete spt-show-nested
+}
+
+# guarded COUNT [COMMAND...]: COUNT processes are behind the agent's guard without a link, in namespaces that COMMAND's user
+# has made, until unguarded.
+guarded()
+{
+    local count=$1
+    shift
+    rm -f "$WORK/guarded" # what was said before is no answer
+    # He need not be able to read where this file is.
+    "$@" python3 -c "$(<"$BATS_TEST_DIRNAME/ruleset.py")" load "$count" <"$WORK/guard" >"$WORK/guarded" 2>&1 3>&- &
+    echo $! >"$WORK/guarded.pid"
+    disown
+    eventually grep -qs loaded "$WORK/guarded" || fail "$(cat "$WORK/guarded")"
+}
+
+unguarded()
+{
+    internet_end "$WORK/guarded.pid"
+}
+
+@test "what a user of the host makes is no member; what a container makes hides nothing of the network" {
+    network_of spt-show-agent python3 "$BATS_TEST_DIRNAME/ruleset.py" save >"$WORK/guard"
+    guarded 1 setpriv --reuid=65534 --regid=65534 --clear-groups unshare --user --map-root-user
+    clean
+    unguarded
+    # As engines do for a container that is to have other users.
+    guarded 1 unshare --user --map-root-user
+    named member-without-link "the container of process [0-9]* has lost its link"
+    unguarded
+    guarded 60
+    ip link set "sp-$NETWORK" down
+    run "$SALLYPORT" network show "$NETWORK"
+    unguarded
+    says "! link sp-$NETWORK of the host is down"
+    says "has lost its link"
+    says "! and "
 }
 
 @test "a link that is down, and one that nobody lives behind" {
