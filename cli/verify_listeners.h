@@ -8,7 +8,7 @@
  * heard at a time, and one piece of what each says is looked at.
  *
  * The sockets prove that they hear: each is sent a word of our own first, which the container never learns.
- * What there was no room for, because a stranger sent too much, is counted.
+ * What there was no room for, because a stranger sent too much or said nothing for too long, is counted.
  */
 #pragma once
 
@@ -32,6 +32,7 @@ struct verify_listeners {
         char who[INET6_ADDRSTRLEN];
     } callers[LISTENERS_OPEN]; /* that have said nothing yet; a ring, the oldest goes */
     unsigned called;
+    uint64_t unheard;             /* of those that had to go, and might have said something yet */
     char own[VERIFY_MARKER_SIZE]; /* the word of our own */
     bool heard_tcp;
     bool heard_udp;

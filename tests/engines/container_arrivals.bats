@@ -304,6 +304,26 @@ END
     done
 }
 
+@test "a stranger who takes all places and says nothing is told, too: who had to go for him was not heard" {
+    intrude <<END
+port=\$(ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p')
+setpriv --reuid 65534 --clear-groups python3 -c '
+import signal, socket, sys
+sockets = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for i in range(40)]
+print("connected", flush=True)
+signal.pause()' "\$port" >"$WORK/silent" 2>&1 &
+echo \$! >"$WORK/silent.pid"
+for ((i = 0; i < 500; i++)); do
+    grep -q connected "$WORK/silent" && break
+    sleep 0.02
+done
+END
+    verify --only arrivals
+    internet_end "$WORK/silent.pid"
+    [[ $status -eq 1 && $(at_fault) == broken:witness-host ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
+    tells witness-host '^[1-9][0-9]* lost, somebody sends too much: so nothing'
+}
+
 @test "who knocks at the container is refused in its name, and that is no packet of its own" {
     intrude <<END
 verified=\$((0x\${link#sp}))
