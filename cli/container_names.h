@@ -41,7 +41,6 @@ void container_names_read(struct container_names *names);
 const char *container_names_find(const struct container_names *names, const char *id);
 
 /* Adds what the JSON text has, in order of the ids: a list of objects with an id and a list of names, of
- * which the first is taken that is one. What is not so is left out. */
-/* `text` is changed where it has U+0000. */
+ * which the first is taken that is one. What is not so is left out. `text` is changed where it has U+0000. */
 void container_names_parse(char *text, size_t length, const char *id_key, const char *names_key,
                            struct container_names *names);

@@ -145,8 +145,7 @@ static bool is_denial(const char *denial)
 
 /* All that is left, but no blank. It is the client's word for most of all, and its writers do not always keep
  * to the form: squid leaves a URL as it came if it would be too long for it escaped, and haproxy cuts none. A
- * line that was none for that would hide who asked. Returns how many characters it is, without what is cut.
- */
+ * line that was none for that would hide who asked. Returns how many characters `ret` has. */
 static size_t take_target(struct cursor *cursor, char ret[SQUID_LOG_TARGET_MAX + 1])
 {
     static const char digits[] = "0123456789ABCDEF";

@@ -11,7 +11,7 @@
  * reader where the writer has not.
  *
  * Invariant: what is handed out is printable ASCII of bounded length, from exactly a line of this form; no
- * client makes its line another one. Everything else is no line: it is to be counted, never shown. */
+ * TARGET makes a line none. Everything else is no line: it is to be counted, never shown. */
 #pragma once
 
 #include <stdbool.h>
