@@ -6,8 +6,6 @@
  * error can always be reported. */
 #pragma once
 
-#include <stdarg.h>
-
 struct error {
     int number;      /* positive errno value, 0 when the cause is not a system call */
     char text[1024]; /* "what: why", never with a newline */

@@ -17,6 +17,3 @@ const char *log_line(const struct error *err);
 
 /* Writes the line to standard error and to syslog (facility daemon). */
 void log_error(const struct error *err);
-
-/* The same for something that did not fail. */
-void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "cli/verb.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

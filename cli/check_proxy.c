@@ -14,7 +14,6 @@
 #include "cli/proxy_install.h"
 #include "cli/proxy_process.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>

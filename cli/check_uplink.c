@@ -24,7 +24,6 @@
 #include "netns/pin.h"
 #include "netns/uplink.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>

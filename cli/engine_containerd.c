@@ -4,7 +4,6 @@
 #include "base/cleanup.h"
 #include "cli/engine_process.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -5,7 +5,6 @@
  * (JSON, whose keys stay), for graphviz. */
 #pragma once
 
-#include "base/error.h"
 #include "cli/network_view.h"
 
 #include <jansson.h>

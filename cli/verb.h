@@ -7,7 +7,6 @@
 #include "policy/policy.h"
 
 #include <getopt.h>
-#include <stdbool.h>
 
 /* A verb gets its own arguments: argv[0] is the verb. It returns 0, or a negative errno value with the error
  * set. VERB_USAGE: the arguments were wrong and the user has been told. VERB_REFUSED: the verb has answered

@@ -3,7 +3,6 @@
 
 #include "base/cleanup.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/capability.h>

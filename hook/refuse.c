@@ -8,7 +8,6 @@
 #include "hook/process.h"
 #include "hook/surfaces.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 

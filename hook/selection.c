@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "netns/uplink.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const char PREFIX[] = "io.sallyport.";

@@ -13,7 +13,6 @@
 #include "policy/policy.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/stat.h>
 
 enum {

@@ -3,7 +3,6 @@
 
 #include "base/cleanup.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 #include "hook/state.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>

@@ -29,7 +29,7 @@ void flows_to_proxy(const struct policy *policy, struct flows *flows)
             append(flows, policy->roles[i].addresses, proxy, ports[k]);
 }
 
-void flows_between_roles(const struct policy *policy, struct flows *flows)
+static void between_roles(const struct policy *policy, struct flows *flows)
 {
     for (size_t i = 0; i < policy->roles_count; i++) {
         const struct policy_role *role = &policy->roles[i];
@@ -55,6 +55,6 @@ void flows_published(const struct policy *policy, struct flows *flows)
 void flows_of_policy(const struct policy *policy, struct flows *flows)
 {
     flows_to_proxy(policy, flows);
-    flows_between_roles(policy, flows);
+    between_roles(policy, flows);
     flows_published(policy, flows);
 }

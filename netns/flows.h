@@ -26,11 +26,8 @@ void flows_free_at(struct flows *flows);
 /* From the roles that reach the proxy to each of its ports. */
 void flows_to_proxy(const struct policy *policy, struct flows *flows);
 
-/* From roles to the roles they reach. */
-void flows_between_roles(const struct policy *policy, struct flows *flows);
-
 /* From the host's address to published ports. */
 void flows_published(const struct policy *policy, struct flows *flows);
 
-/* All of them. */
+/* All of them, and those from roles to the roles they reach. */
 void flows_of_policy(const struct policy *policy, struct flows *flows);

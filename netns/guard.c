@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <linux/netfilter.h>
-#include <netinet/in.h>
 
 #define GUARD_TABLE "sallyport"
 

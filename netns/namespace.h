@@ -7,7 +7,6 @@
 #include "base/error.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 /* Whether both descriptors are the same namespace (device and inode). A failed fstat is "no". */

@@ -128,20 +128,15 @@ struct netlink_batch *netlink_batch_new(void)
     return batch;
 }
 
-void netlink_batch_free(struct netlink_batch *batch)
-{
-    if (batch == NULL)
-        return;
-    for (size_t i = 0; i < batch->count; i++)
-        nlmsg_free(batch->messages[i]);
-    free(batch->messages);
-    free(batch->what);
-    free(batch);
-}
-
 void netlink_batch_free_at(struct netlink_batch **batch)
 {
-    netlink_batch_free(*batch);
+    if (*batch == NULL)
+        return;
+    for (size_t i = 0; i < (*batch)->count; i++)
+        nlmsg_free((*batch)->messages[i]);
+    free((*batch)->messages);
+    free((*batch)->what);
+    free(*batch);
 }
 
 static void grow(struct netlink_batch *batch)

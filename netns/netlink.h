@@ -37,7 +37,6 @@ void netlink_close_at(struct netlink **netlink);
 struct netlink_batch;
 
 struct netlink_batch *netlink_batch_new(void); /* aborts on lack of memory, like libnl's callers must */
-void netlink_batch_free(struct netlink_batch *batch);
 void netlink_batch_free_at(struct netlink_batch **batch);
 #define cleanup_batch __attribute__((cleanup(netlink_batch_free_at)))
 

@@ -69,7 +69,8 @@ void uplink_name(const char *network, char ret_name[IFNAMSIZ])
     snprintf(ret_name, IFNAMSIZ, "sp-%.12s", network);
 }
 
-uint32_t uplink_address(const struct policy *policy)
+/* The address after which the hub's end is named: the proxy's where it is on the host, else the host's. */
+static uint32_t end_address(const struct policy *policy)
 {
     return policy->proxy_at == POLICY_PROXY_AT_HOST ? policy->proxy_address : policy->host_address;
 }
@@ -211,7 +212,7 @@ static int create(const struct uplink *uplink, struct error *err)
     if (result < 0)
         return result;
     uplink_name(uplink->policy->network, name);
-    result = link_create(uplink->hub, uplink_address(uplink->policy), name, uplink->host_netns, err);
+    result = link_create(uplink->hub, end_address(uplink->policy), name, uplink->host_netns, err);
     return result < 0 ? error_prefix(err, "make uplink %s", name) : 0;
 }
 
@@ -250,7 +251,7 @@ static int settle_host(const struct uplink *uplink, const struct link *link, str
     result = route_rule_ensure(uplink->host, &rule, err);
     if (result < 0)
         return result;
-    link_hub_mac(uplink_address(policy), mac);
+    link_hub_mac(end_address(policy), mac);
     /* Scope link: never picked as the source of a connection that goes elsewhere. */
     link_add_address(batch, link->index, policy->host_address, RT_SCOPE_LINK);
     if (policy->proxy_at == POLICY_PROXY_AT_HOST)
@@ -282,11 +283,11 @@ static int settle_hub(const struct uplink *uplink, struct error *err)
     uint8_t mac[LINK_MAC_SIZE];
     int result = 0;
 
-    link_hub_name(uplink_address(policy), name);
+    link_hub_name(end_address(policy), name);
     result = link_find(uplink->hub, name, &link, err);
     if (result < 0)
         return result;
-    link_far_mac(uplink_address(policy), mac);
+    link_far_mac(end_address(policy), mac);
     link_add_up(batch, link.index, UPLINK_ALIAS);
     link_add_neighbour(batch, link.index, policy->host_address, mac);
     if (policy->proxy_at == POLICY_PROXY_AT_HOST)

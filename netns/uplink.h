@@ -30,9 +30,6 @@ int uplink_check_possible(const struct policy *policy, struct error *err);
 /* The name of the host's end. */
 void uplink_name(const char *network, char ret_name[IFNAMSIZ]);
 
-/* The address after which the hub's end is named: the proxy's where it is on the host, else the host's. */
-uint32_t uplink_address(const struct policy *policy);
-
 /* Makes the uplink, or repairs the one there is (rules, addresses, neighbours, routes, up). Refuses if the
  * subnet overlaps a route or an address of the host. On failure a link that this call made is gone again. */
 int uplink_ensure(const struct policy *policy, int hub, int host_netns, struct error *err);

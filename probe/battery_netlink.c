@@ -7,7 +7,6 @@
 
 #include "probe/request.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/if_link.h>

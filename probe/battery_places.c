@@ -5,10 +5,7 @@
  */
 #include "probe/battery.h"
 
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

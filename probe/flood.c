@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -107,8 +106,9 @@ static void wait_for_end(const struct flood *flood)
         poll(NULL, 0, (int)left);
 }
 
-/* As many connections as there are descriptors, which stay. Each has some time before the next: where all begin at
- * once, the kernel drops what the listener has no room for, and the sender tries again only after seconds. */
+/* As many connections as there are descriptors, which stay. Each has some time before the next: where all
+ * begin at once, the kernel drops what the listener has no room for, and the sender tries again only after
+ * seconds. */
 static void flood_hold(struct flood *flood)
 {
     while (goes_on(flood) && flood->exhausted == 0) {

@@ -118,21 +118,6 @@ int try_x32_socket(void *data)
     return syscall(X32_BIT | SYS_socket, triple->family, triple->type, triple->protocol) < 0 ? errno : 0;
 }
 
-int probe_int80_socket(struct arguments *arguments)
-{
-    return run_triple("int80-socket", arguments, try_int80_socket);
-}
-
-int probe_int80_socketcall(struct arguments *arguments)
-{
-    return run_triple("int80-socketcall", arguments, try_int80_socketcall);
-}
-
-int probe_x32_socket(struct arguments *arguments)
-{
-    return run_triple("x32-socket", arguments, try_x32_socket);
-}
-
 #else
 
 int try_int80_socket(void *data)
@@ -151,6 +136,8 @@ int try_x32_socket(void *data)
     return try_int80_socket(data);
 }
 
+#endif
+
 int probe_int80_socket(struct arguments *arguments)
 {
     return run_triple("int80-socket", arguments, try_int80_socket);
@@ -165,8 +152,6 @@ int probe_x32_socket(struct arguments *arguments)
 {
     return run_triple("x32-socket", arguments, try_x32_socket);
 }
-
-#endif
 
 /* One submission queue entry, by hand: no library is needed for one request. */
 static int submit_socket(int ring, const struct io_uring_params *params, const struct triple *triple)

@@ -5,7 +5,8 @@
 
 enum { PATIENCE = 10000 }; /* steps spent on whether one cube is redundant */
 
-bool cube_intersects(const struct cube *a, const struct cube *b)
+/* Whether there are arguments in both cubes. */
+static bool intersects(const struct cube *a, const struct cube *b)
 {
     for (unsigned i = 0; i < CUBE_ARGUMENTS; i++)
         if (((a->value[i] ^ b->value[i]) & a->mask[i] & b->mask[i]) != 0)
@@ -13,12 +14,13 @@ bool cube_intersects(const struct cube *a, const struct cube *b)
     return true;
 }
 
-bool cube_covers(const struct cube *outer, const struct cube *inner)
+/* Whether all arguments in `inner` are in `outer`. */
+static bool covers(const struct cube *outer, const struct cube *inner)
 {
     for (unsigned i = 0; i < CUBE_ARGUMENTS; i++)
         if ((outer->mask[i] & ~inner->mask[i]) != 0)
             return false;
-    return cube_intersects(outer, inner);
+    return intersects(outer, inner);
 }
 
 struct cube cube_half(const struct cube *cube, struct cube_bit at, bool set)
@@ -42,7 +44,7 @@ bool cube_set_add(struct cube_set *set, const struct cube *cube)
 static const struct cube *find_intersecting(const struct cube_set *set, const struct cube *cube)
 {
     for (size_t i = 0; i < set->count; i++)
-        if (cube_intersects(&set->items[i], cube))
+        if (intersects(&set->items[i], cube))
             return &set->items[i];
     return NULL;
 }
@@ -50,7 +52,7 @@ static const struct cube *find_intersecting(const struct cube_set *set, const st
 static bool is_covered(const struct cube_set *set, const struct cube *cube)
 {
     for (size_t i = 0; i < set->count; i++)
-        if (cube_covers(&set->items[i], cube))
+        if (covers(&set->items[i], cube))
             return true;
     return false;
 }
@@ -152,9 +154,9 @@ static bool is_covered_by_others(const struct cube_set *set, size_t except, cons
         return false;
     (*patience)--;
     for (size_t i = 0; i < set->count; i++) {
-        if (i == except || !cube_intersects(&set->items[i], cube))
+        if (i == except || !intersects(&set->items[i], cube))
             continue;
-        if (cube_covers(&set->items[i], cube))
+        if (covers(&set->items[i], cube))
             return true;
         touching = touching == NULL ? &set->items[i] : touching;
     }

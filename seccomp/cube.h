@@ -35,12 +35,6 @@ struct cube_bit {
     uint32_t bit; /* a power of two */
 };
 
-/* Whether there are arguments in both cubes. */
-bool cube_intersects(const struct cube *a, const struct cube *b);
-
-/* Whether all arguments in `inner` are in `outer`. */
-bool cube_covers(const struct cube *outer, const struct cube *inner);
-
 /* The half of the cube in which the bit, which must be free, is set or clear. */
 struct cube cube_half(const struct cube *cube, struct cube_bit at, bool set);
 

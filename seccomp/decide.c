@@ -6,7 +6,6 @@
  * same for every profile that allows the same. That is what makes composing idempotent. */
 #include "seccomp/profile.h"
 
-#include <errno.h>
 #include <string.h>
 
 enum truth {
