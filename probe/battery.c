@@ -292,7 +292,7 @@ static void take_key(struct battery *battery, const char *text)
     };
     size_t length = strcspn(text, "=");
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+    for (size_t i = 0; i < array_size(keys); i++)
         if (text[length] == '=' && strlen(keys[i].name) == length &&
             strncmp(text, keys[i].name, length) == 0) {
             keys[i].check(text + length + 1);
@@ -309,7 +309,7 @@ static void take_only(struct battery *battery, struct arguments *arguments)
     while ((name = arguments_take(arguments, "--only", NULL)) != NULL) {
         bool known = false;
 
-        for (size_t i = 0; i < sizeof(GROUPS) / sizeof(GROUPS[0]); i++)
+        for (size_t i = 0; i < array_size(GROUPS); i++)
             known = known || strcmp(GROUPS[i].name, name) == 0;
         if (!known)
             usage("no group `%s`", name);
@@ -353,7 +353,7 @@ int probe_battery(struct arguments *arguments)
         mmap(NULL, sizeof(*battery.said), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (battery.said == MAP_FAILED)
         usage("no memory to share: %s", strerror(errno));
-    for (size_t i = 0; i < sizeof(GROUPS) / sizeof(GROUPS[0]); i++)
+    for (size_t i = 0; i < array_size(GROUPS); i++)
         if (wanted(&battery, GROUPS[i].name)) {
             battery.group = GROUPS[i].name;
             GROUPS[i].run(&battery);

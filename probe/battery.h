@@ -109,6 +109,12 @@ void battery_send_both(struct battery *battery, const char *address, uint16_t po
 /* Binds the socket to the link: a `prepare` of ways. */
 int battery_bind_to_link(int fd, const struct battery *battery);
 
+/* The same: marks what the socket sends. Policy routing may have another route for a mark. */
+int battery_mark(int fd, const struct battery *battery);
+
+/* Sets a socket option to 1. Returns 0 or an errno value. */
+int battery_set_option(int fd, int level, int option);
+
 /* The same for "ADDRESS:PORT" or "[ADDRESS]:PORT". */
 void battery_send_text(struct battery *battery, const struct way *way, const char *text, enum seen expect);
 

@@ -53,8 +53,8 @@ static void run_member(const struct battery *battery, const void *data, struct a
 
 void battery_capabilities(struct battery *battery)
 {
-    for (size_t i = 0; i < sizeof(CAPABILITIES) / sizeof(CAPABILITIES[0]); i++)
-        for (size_t j = 0; j < sizeof(SETS) / sizeof(SETS[0]); j++) {
+    for (size_t i = 0; i < array_size(CAPABILITIES); i++)
+        for (size_t j = 0; j < array_size(SETS); j++) {
             const struct member member = {CAPABILITIES[i].number, SETS[j]};
             char name[64];
             char tried[64];
@@ -64,7 +64,7 @@ void battery_capabilities(struct battery *battery)
             battery_try(battery,
                         &(struct attempt){.name = name, .tried = tried, .run = run_member, .data = &member});
         }
-    for (size_t i = 0; i < sizeof(CAPABILITIES) / sizeof(CAPABILITIES[0]); i++)
+    for (size_t i = 0; i < array_size(CAPABILITIES); i++)
         battery_file_capability(battery, CAPABILITIES[i].name, CAPABILITIES[i].number);
 }
 

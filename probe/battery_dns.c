@@ -141,7 +141,7 @@ void battery_dns(struct battery *battery)
         "169.254.169.254", "168.63.129.16", "100.100.2.136", "8.8.8.8",         "1.1.1.1",
     };
 
-    for (size_t i = 0; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++)
+    for (size_t i = 0; i < array_size(KNOWN); i++)
         ask_both(battery, "resolver", KNOWN[i]);
     ask(battery, "mdns", "224.0.0.251", 5353, false);
     ask(battery, "llmnr", "224.0.0.252", 5355, false);

@@ -31,7 +31,7 @@ static void run_in_places(const void *data, struct answer *ret,
     struct answer first = {0};
     bool made = false;
 
-    for (size_t i = 0; i < sizeof(PLACES) / sizeof(PLACES[0]); i++) {
+    for (size_t i = 0; i < array_size(PLACES); i++) {
         bool here = run(PLACES[i], data, ret);
 
         if (here && ret->saw != SEEN_CLOSED)
@@ -256,7 +256,7 @@ void battery_devices(struct battery *battery)
     struct device disk = {"disk", S_IFBLK, 0, NULL};
     struct device vsock = {"vsock", S_IFCHR, 0, NULL};
 
-    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+    for (size_t i = 0; i < array_size(devices); i++)
         try_device(battery, &devices[i]);
     if (find_disk(&disk.number))
         try_device(battery, &disk);

@@ -15,8 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 static int prepare_unicast(int fd, const struct battery *battery)
 {
     uint32_t index = battery->link != NULL ? htonl(if_nametoindex(battery->link)) : 0;
@@ -26,20 +24,10 @@ static int prepare_unicast(int fd, const struct battery *battery)
     return setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF, &index, sizeof(index)) < 0 ? errno : 0;
 }
 
-static int prepare_mark(int fd, const struct battery *battery)
-{
-    int mark = 1;
-    (void)battery;
-
-    return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0 ? errno : 0;
-}
-
 static int prepare_transparent(int fd, const struct battery *battery)
 {
-    int on = 1;
     (void)battery;
-
-    return setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on)) < 0 ? errno : 0;
+    return battery_set_option(fd, IPPROTO_IPV6, IPV6_TRANSPARENT);
 }
 
 /* On the link itself: no route is needed for these. */
@@ -48,7 +36,7 @@ static void try_link_local(struct battery *battery)
     static const char *const ADDRESSES[] = {"fe80::1", "ff02::1", "ff02::2", "ff02::fb"};
     char address[BATTERY_LINK_ADDRESS_MAX];
 
-    for (size_t i = 0; i < COUNT(ADDRESSES); i++)
+    for (size_t i = 0; i < array_size(ADDRESSES); i++)
         if (battery_link_address(battery, ADDRESSES[i], address))
             battery_send(battery, &WAY_UDP, address, 5353, SEEN_CLOSED);
 }
@@ -162,7 +150,7 @@ static void try_routers(struct battery *battery)
         {.name = "router-route", .tried = "a route by a router advertisement", .run = run_route},
     };
 
-    for (size_t i = 0; i < COUNT(ATTEMPTS); i++)
+    for (size_t i = 0; i < array_size(ATTEMPTS); i++)
         battery_try(battery, &ATTEMPTS[i]);
 }
 
@@ -173,13 +161,13 @@ static void try_far(struct battery *battery, const char *far)
         {"udp-bindtodevice", SOCK_DGRAM, 0, battery_bind_to_link},
         {"tcp-unicast-if", SOCK_STREAM, 0, prepare_unicast},
         {"udp-unicast-if", SOCK_DGRAM, 0, prepare_unicast},
-        {"udp-mark", SOCK_DGRAM, 0, prepare_mark},
+        {"udp-mark", SOCK_DGRAM, 0, battery_mark},
         {"udp-transparent", SOCK_DGRAM, 0, prepare_transparent},
     };
 
     battery_send_both(battery, far, 443);
     battery_send_both(battery, far, 53);
-    for (size_t i = 0; i < COUNT(WAYS); i++)
+    for (size_t i = 0; i < array_size(WAYS); i++)
         battery_send(battery, &WAYS[i], far, 443, SEEN_CLOSED);
 }
 
@@ -192,7 +180,7 @@ void battery_ipv6(struct battery *battery)
 
     try_link_local(battery);
     try_routers(battery);
-    for (size_t i = 0; i < COUNT(ADDRESSES); i++)
+    for (size_t i = 0; i < array_size(ADDRESSES); i++)
         battery_send_both(battery, ADDRESSES[i], 443);
     for (unsigned i = 0; i < battery->far.count; i++) {
         const char *far = battery->far.values[i];

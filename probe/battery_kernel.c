@@ -76,9 +76,9 @@ void battery_abi(struct battery *battery)
     };
 
 #ifdef __x86_64__
-    try_calls(battery, CALLS, sizeof(CALLS) / sizeof(CALLS[0]));
+    try_calls(battery, CALLS, array_size(CALLS));
 #else
-    for (size_t i = 0; i < sizeof(CALLS) / sizeof(CALLS[0]); i++)
+    for (size_t i = 0; i < array_size(CALLS); i++)
         battery_impossible(battery, CALLS[i].name, CALLS[i].tried,
                            "this machine has one table of system calls");
 #endif
@@ -93,12 +93,11 @@ void battery_uring(struct battery *battery)
         {"socket-vsock", "an AF_VSOCK socket by io_uring", try_io_uring_socket, &VSOCK},
     };
 
-    try_calls(battery, CALLS, sizeof(CALLS) / sizeof(CALLS[0]));
+    try_calls(battery, CALLS, array_size(CALLS));
 }
 
 /* As /proc/PID/ns has them. */
 static const char *const KINDS[] = {"net", "mnt", "pid", "ipc", "uts", "cgroup", "time", "user"};
-#define KINDS_COUNT (sizeof(KINDS) / sizeof(KINDS[0]))
 
 /* A file says which namespace it is by its inode. */
 static ino_t namespace_of(const char *process, const char *kind, char *ret_path, size_t size)
@@ -111,7 +110,7 @@ static ino_t namespace_of(const char *process, const char *kind, char *ret_path,
 
 /* Namespaces of other processes that were tried already, and our own. */
 struct known {
-    ino_t inodes[FOREIGN_NAMESPACES + KINDS_COUNT];
+    ino_t inodes[FOREIGN_NAMESPACES + array_size(KINDS)];
     size_t count;
     size_t own;
 };
@@ -129,7 +128,7 @@ static bool is_new(struct known *known, ino_t inode)
 
 static void try_process(struct battery *battery, const char *process, struct known *known)
 {
-    for (size_t i = 0; i < KINDS_COUNT; i++) {
+    for (size_t i = 0; i < array_size(KINDS); i++) {
         char path[64];
         char name[80];
 
@@ -148,7 +147,7 @@ static void try_foreign_namespaces(struct battery *battery)
     struct known known = {.count = 0};
     char path[64];
 
-    for (size_t i = 0; i < KINDS_COUNT; i++)
+    for (size_t i = 0; i < array_size(KINDS); i++)
         is_new(&known, namespace_of("self", KINDS[i], path, sizeof(path)));
     known.own = known.count;
     while (processes != NULL && (entry = readdir(processes)) != NULL)
@@ -182,11 +181,11 @@ void battery_namespaces(struct battery *battery)
                                            try_setns, "/proc/1/ns/net"};
 
     /* A child namespace has no way out of its own: where the policy allows it, it is no leak. */
-    try_calls_expecting(battery, CALLS, sizeof(CALLS) / sizeof(CALLS[0]),
+    try_calls_expecting(battery, CALLS, array_size(CALLS),
                         battery->nested.count > 0 ? SEEN_EITHER : SEEN_CLOSED);
     try_calls(battery, &INIT, 1);
     /* Not the user namespace: nobody may enter again the one that he is in. */
-    for (size_t i = 0; i + 1 < KINDS_COUNT; i++) {
+    for (size_t i = 0; i + 1 < array_size(KINDS); i++) {
         char path[64];
         char name[32];
 
@@ -232,5 +231,5 @@ void battery_bpf(struct battery *battery)
         {"perf-event", "perf_event_open of a whole processor", try_perf, NULL},
     };
 
-    try_calls(battery, CALLS, sizeof(CALLS) / sizeof(CALLS[0]));
+    try_calls(battery, CALLS, array_size(CALLS));
 }

@@ -22,23 +22,14 @@
 
 enum { FAMILY_END = 23 }; /* NETLINK_SMC and below: linux/netlink.h */
 
-static int ask(int protocol, const struct request *request)
+/* 0 if it passed the check of who may ask, else the errno value. */
+static int ask(const struct request *request)
 {
-    int fd = request_open(protocol);
-    int error = 0;
+    int error = request_send_route(request);
 
-    if (fd < 0)
-        return -fd;
-    error = request_send(fd, request);
-    close(fd);
     return error == ENODEV || error == EEXIST || error == ESRCH || error == ENOENT || error == EOPNOTSUPP
                ? 0
                : error;
-}
-
-static void put_string(struct request *request, uint16_t type, const char *text)
-{
-    request_put(request, type, text, strlen(text) + 1);
 }
 
 /* A veth pair, so that no module but that of the link itself is needed; under a name that every namespace
@@ -50,13 +41,13 @@ static int create_link(void *data)
     struct nlattr *info = NULL;
 
     request_begin(&request, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
-    put_string(&request, IFLA_IFNAME, "lo");
+    request_put_text(&request, IFLA_IFNAME, "lo");
     if (data != NULL)
         request_put(&request, IFLA_TARGET_NETNSID, data, sizeof(int32_t));
     info = request_nest(&request, IFLA_LINKINFO);
-    put_string(&request, IFLA_INFO_KIND, "veth");
+    request_put_text(&request, IFLA_INFO_KIND, "veth");
     request_nest_end(&request, info);
-    return ask(NETLINK_ROUTE, &request);
+    return ask(&request);
 }
 
 static int change_link(uint16_t type, const int32_t *netnsid, const struct ifinfomsg *header)
@@ -66,8 +57,8 @@ static int change_link(uint16_t type, const int32_t *netnsid, const struct ifinf
     request_begin(&request, type, NLM_F_ACK, header, sizeof(*header));
     if (netnsid != NULL)
         request_put(&request, IFLA_TARGET_NETNSID, netnsid, sizeof(*netnsid));
-    put_string(&request, IFLA_IFNAME, NO_SUCH_LINK);
-    return ask(NETLINK_ROUTE, &request);
+    request_put_text(&request, IFLA_IFNAME, NO_SUCH_LINK);
+    return ask(&request);
 }
 
 /* A link here that is laid on one at the far end: the one named has no such number. */
@@ -79,13 +70,13 @@ static int lay_on_far_link(void *data)
     struct nlattr *info = NULL;
 
     request_begin(&request, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
-    put_string(&request, IFLA_IFNAME, NO_SUCH_LINK);
+    request_put_text(&request, IFLA_IFNAME, NO_SUCH_LINK);
     request_put(&request, IFLA_LINK, &NO_SUCH_INDEX, sizeof(NO_SUCH_INDEX));
     request_put(&request, IFLA_LINK_NETNSID, data, sizeof(int32_t));
     info = request_nest(&request, IFLA_LINKINFO);
-    put_string(&request, IFLA_INFO_KIND, "macvlan");
+    request_put_text(&request, IFLA_INFO_KIND, "macvlan");
     request_nest_end(&request, info);
-    return ask(NETLINK_ROUTE, &request);
+    return ask(&request);
 }
 
 /* `data` is the id of the far namespace, NULL for this one. */
@@ -131,7 +122,7 @@ static int add_address(void *data)
     request_begin(&request, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
     request_put(&request, IFA_LOCAL, &address, sizeof(address));
     request_put(&request, IFA_ADDRESS, &address, sizeof(address));
-    return ask(NETLINK_ROUTE, &request);
+    return ask(&request);
 }
 
 /* A route that leads nowhere, in a table that nobody looks into. */
@@ -142,7 +133,7 @@ static int change_route(uint16_t type, uint16_t flags)
     struct request request;
 
     request_begin(&request, type, NLM_F_ACK | flags, &header, sizeof(header));
-    return ask(NETLINK_ROUTE, &request);
+    return ask(&request);
 }
 
 static int delete_route(void *data)
@@ -241,7 +232,7 @@ void battery_netlink(struct battery *battery)
         {"nftables", "asking nftables for its tables", {list_tables, NULL}},
     };
 
-    for (size_t i = 0; i < sizeof(CALLS) / sizeof(CALLS[0]); i++)
+    for (size_t i = 0; i < array_size(CALLS); i++)
         battery_try(battery, &(struct attempt){.name = CALLS[i].name,
                                                .tried = CALLS[i].tried,
                                                .run = battery_run_call,

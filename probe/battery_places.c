@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 static void try_metadata(struct battery *battery, const char *address)
 {
     battery_send(battery, &WAY_TCP, address, 80, SEEN_CLOSED);
@@ -27,7 +25,7 @@ void battery_metadata(struct battery *battery)
 
     char on_link[BATTERY_LINK_ADDRESS_MAX];
 
-    for (size_t i = 0; i < COUNT(ADDRESSES); i++)
+    for (size_t i = 0; i < array_size(ADDRESSES); i++)
         try_metadata(battery, ADDRESSES[i]);
     /* OpenStack's, by IPv6: 169.254.169.254 once more. */
     if (battery_link_address(battery, "fe80::a9fe:a9fe", on_link))
@@ -55,7 +53,7 @@ static bool is_proxy(const struct battery *battery, const char *address, uint16_
     const struct battery_list *const lists[] = {&battery->proxy, &battery->sni, &battery->http};
     char host[BATTERY_TEXT_MAX];
 
-    for (size_t i = 0; i < COUNT(lists); i++)
+    for (size_t i = 0; i < array_size(lists); i++)
         if (lists[i]->count > 0 && battery_split(lists[i]->values[0], host, sizeof(host)) == port &&
             strcmp(host, address) == 0)
             return true;
@@ -73,7 +71,7 @@ static void try_host(struct battery *battery, const char *address)
                               6443,   beside > 1 ? beside - 1U : 1,
                               beside, beside < UINT16_MAX ? beside + 1U : beside};
 
-    for (size_t i = 0; i < COUNT(ports); i++)
+    for (size_t i = 0; i < array_size(ports); i++)
         if (ports[i] != 0 && !is_among(ports, i, ports[i]) && !is_proxy(battery, address, ports[i]))
             battery_send(battery, &WAY_TCP, address, ports[i], SEEN_CLOSED);
     battery_send(battery, &WAY_UDP, address, 53, SEEN_CLOSED);

@@ -21,27 +21,16 @@ static int prepare_unicast(int fd, const struct battery *battery)
     return setsockopt(fd, IPPROTO_IP, IP_UNICAST_IF, &index, sizeof(index)) < 0 ? errno : 0;
 }
 
-static int set_number(int fd, int level, int option, int value)
-{
-    return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? errno : 0;
-}
-
-static int prepare_mark(int fd, const struct battery *battery)
-{
-    (void)battery;
-    return set_number(fd, SOL_SOCKET, SO_MARK, 1);
-}
-
 static int prepare_transparent(int fd, const struct battery *battery)
 {
     (void)battery;
-    return set_number(fd, IPPROTO_IP, IP_TRANSPARENT, 1);
+    return battery_set_option(fd, IPPROTO_IP, IP_TRANSPARENT);
 }
 
 static int prepare_dontroute(int fd, const struct battery *battery)
 {
     (void)battery;
-    return set_number(fd, SOL_SOCKET, SO_DONTROUTE, 1);
+    return battery_set_option(fd, SOL_SOCKET, SO_DONTROUTE);
 }
 
 /* A source that is not ours, through the link. IP_FREEBIND binds it too, but then no route is found. */
@@ -70,7 +59,7 @@ static int prepare_source_route(int fd, const struct battery *battery)
 
 static int prepare_broadcast(int fd, const struct battery *battery)
 {
-    int error = set_number(fd, SOL_SOCKET, SO_BROADCAST, 1);
+    int error = battery_set_option(fd, SOL_SOCKET, SO_BROADCAST);
 
     return error != 0 ? error : battery_bind_to_link(fd, battery);
 }
@@ -90,8 +79,8 @@ static const struct way WAYS[] = {
     {"udp-bindtodevice", SOCK_DGRAM, 0, battery_bind_to_link},
     {"tcp-unicast-if", SOCK_STREAM, 0, prepare_unicast},
     {"udp-unicast-if", SOCK_DGRAM, 0, prepare_unicast},
-    {"tcp-mark", SOCK_STREAM, 0, prepare_mark},
-    {"udp-mark", SOCK_DGRAM, 0, prepare_mark},
+    {"tcp-mark", SOCK_STREAM, 0, battery_mark},
+    {"udp-mark", SOCK_DGRAM, 0, battery_mark},
     {"tcp-transparent", SOCK_STREAM, 0, prepare_transparent},
     {"udp-forged-source", SOCK_DGRAM, 0, prepare_forged},
     {"tcp-source-route", SOCK_STREAM, 0, prepare_source_route},
@@ -107,11 +96,11 @@ static const uint16_t UDP_PORTS[] = {123, 443, 500, 4789, 51820, 65535};
 
 static void try_far(struct battery *battery, const char *far)
 {
-    for (size_t i = 0; i < sizeof(TCP_PORTS) / sizeof(TCP_PORTS[0]); i++)
+    for (size_t i = 0; i < array_size(TCP_PORTS); i++)
         battery_send(battery, &WAY_TCP, far, TCP_PORTS[i], SEEN_CLOSED);
-    for (size_t i = 0; i < sizeof(UDP_PORTS) / sizeof(UDP_PORTS[0]); i++)
+    for (size_t i = 0; i < array_size(UDP_PORTS); i++)
         battery_send(battery, &WAY_UDP, far, UDP_PORTS[i], SEEN_CLOSED);
-    for (size_t i = 0; i < sizeof(WAYS) / sizeof(WAYS[0]); i++)
+    for (size_t i = 0; i < array_size(WAYS); i++)
         battery_send(battery, &WAYS[i], far, 443, SEEN_CLOSED);
 }
 

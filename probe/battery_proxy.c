@@ -148,7 +148,7 @@ static void ask_allowed(struct battery *battery, const char *allowed)
     uint16_t right = battery_split(allowed, host, sizeof(host));
 
     ask(battery, "allowed", &(struct request_to_proxy){"CONNECT", allowed, NULL}, SEEN_OPEN);
-    for (size_t i = 0; i < sizeof(PORTS) / sizeof(PORTS[0]); i++)
+    for (size_t i = 0; i < array_size(PORTS); i++)
         if (PORTS[i] != right)
             ask_port(battery, allowed, PORTS[i]);
     snprintf(url, sizeof(url), "http://%s/", host);
@@ -215,7 +215,7 @@ static void ask_literals(struct battery *battery)
         snprintf(name, sizeof(name), "literal-%s", battery->far.values[i]);
         ask(battery, name, &(struct request_to_proxy){"CONNECT", target, NULL}, SEEN_CLOSED);
     }
-    for (size_t i = 0; i < sizeof(LITERALS) / sizeof(LITERALS[0]); i++)
+    for (size_t i = 0; i < array_size(LITERALS); i++)
         ask(battery, LITERALS[i].name, &(struct request_to_proxy){"CONNECT", LITERALS[i].target, NULL},
             SEEN_CLOSED);
     ask(battery, "plain-http-metadata",

@@ -64,7 +64,7 @@ static const char *family_name(int family)
         {AF_XDP, "xdp"},     {45, "mctp"},
     };
 
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+    for (size_t i = 0; i < array_size(NAMES); i++)
         if (NAMES[i].family == family)
             return NAMES[i].name;
     return "unnamed";
@@ -104,7 +104,7 @@ static void try_family(struct battery *battery, int family)
 
 void battery_raw(struct battery *battery)
 {
-    for (size_t i = 0; i < sizeof(TRIPLES) / sizeof(TRIPLES[0]); i++) {
+    for (size_t i = 0; i < array_size(TRIPLES); i++) {
         const struct call call = {try_socket, &TRIPLES[i].triple};
 
         battery_try(battery, &(struct attempt){.name = TRIPLES[i].name,

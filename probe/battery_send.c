@@ -157,6 +157,19 @@ int battery_bind_to_link(int fd, const struct battery *battery)
                : 0;
 }
 
+int battery_mark(int fd, const struct battery *battery)
+{
+    (void)battery;
+    return battery_set_option(fd, SOL_SOCKET, SO_MARK);
+}
+
+int battery_set_option(int fd, int level, int option)
+{
+    const int on = 1;
+
+    return setsockopt(fd, level, option, &on, sizeof(on)) < 0 ? errno : 0;
+}
+
 void battery_send_text(struct battery *battery, const struct way *way, const char *text, enum seen expect)
 {
     char host[BATTERY_TEXT_MAX];

@@ -34,7 +34,7 @@ static bool connects(const struct sockaddr_un *to, socklen_t length)
     static const int TYPES[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
     bool connected = false;
 
-    for (size_t i = 0; i < sizeof(TYPES) / sizeof(TYPES[0]) && !connected; i++) {
+    for (size_t i = 0; i < array_size(TYPES) && !connected; i++) {
         union {
             struct sockaddr any;
             struct sockaddr_un unix_domain;
@@ -145,7 +145,7 @@ static const char *descriptor_kind(int fd)
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     length = readlink(link, target, sizeof(target) - 1);
     target[length > 0 ? length : 0] = '\0';
-    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++)
+    for (size_t i = 0; i < array_size(KINDS); i++)
         if (strncmp(target, KINDS[i], strlen(KINDS[i])) == 0)
             return target;
     return "";
@@ -258,9 +258,9 @@ void battery_surfaces(struct battery *battery)
         "/proc/sysrq-trigger",
     };
 
-    for (size_t i = 0; i < sizeof(ATTEMPTS) / sizeof(ATTEMPTS[0]); i++)
+    for (size_t i = 0; i < array_size(ATTEMPTS); i++)
         battery_try(battery, &ATTEMPTS[i]);
-    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++)
+    for (size_t i = 0; i < array_size(FILES); i++)
         battery_try(battery, &(struct attempt){.name = strrchr(FILES[i], '/') + 1,
                                                .tried = FILES[i],
                                                .run = run_writable,

@@ -200,7 +200,7 @@ int probe_flood(struct arguments *arguments)
 
     flood.length = parse_endpoint(operands[1], operands[2], &flood.to);
     flood.begun = attempt_begin();
-    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
+    for (size_t i = 0; i < array_size(KINDS); i++) {
         if (strcmp(operands[0], KINDS[i].name) != 0)
             continue;
         KINDS[i].run(&flood);

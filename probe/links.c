@@ -20,33 +20,12 @@
 
 enum { NO_NETNSID = UINT32_MAX };
 
-static void put_string(struct request *request, uint16_t type, const char *text)
-{
-    request_put(request, type, text, strlen(text) + 1);
-}
-
-static void put_u32(struct request *request, uint16_t type, uint32_t value)
-{
-    request_put(request, type, &value, sizeof(value));
-}
-
 static void begin_link(struct request *request, uint16_t type, uint16_t flags, uint32_t netnsid,
                        const struct ifinfomsg *header)
 {
     request_begin(request, type, flags, header, sizeof(*header));
     if (netnsid != NO_NETNSID)
-        put_u32(request, IFLA_TARGET_NETNSID, netnsid);
-}
-
-/* Sends the request on a socket of its own. Returns 0 or an errno value. */
-static int ask(int protocol, const struct request *request)
-{
-    int fd = request_open(protocol);
-    int error = fd < 0 ? -fd : request_send(fd, request);
-
-    if (fd >= 0)
-        close(fd);
-    return error;
+        request_put_u32(request, IFLA_TARGET_NETNSID, netnsid);
 }
 
 static void print_link(const struct nlmsghdr *message, void *data)
@@ -94,8 +73,8 @@ int probe_link_delete(struct arguments *arguments)
     struct request request;
 
     begin_link(&request, RTM_DELLINK, NLM_F_ACK, netnsid, &header);
-    put_string(&request, IFLA_IFNAME, operands[0]);
-    return report("link-delete", ask(NETLINK_ROUTE, &request), &begun, NULL);
+    request_put_text(&request, IFLA_IFNAME, operands[0]);
+    return report("link-delete", request_send_route(&request), &begun, NULL);
 }
 
 int probe_link_up(struct arguments *arguments)
@@ -107,8 +86,8 @@ int probe_link_up(struct arguments *arguments)
     struct request request;
 
     begin_link(&request, RTM_NEWLINK, NLM_F_ACK, netnsid, &header);
-    put_string(&request, IFLA_IFNAME, operands[0]);
-    return report("link-up", ask(NETLINK_ROUTE, &request), &begun, NULL);
+    request_put_text(&request, IFLA_IFNAME, operands[0]);
+    return report("link-up", request_send_route(&request), &begun, NULL);
 }
 
 int probe_link_address(struct arguments *arguments)
@@ -124,7 +103,7 @@ int probe_link_address(struct arguments *arguments)
     request_begin(&request, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
     request_put(&request, IFA_LOCAL, &address, sizeof(address));
     request_put(&request, IFA_ADDRESS, &address, sizeof(address));
-    return report("link-address", ask(NETLINK_ROUTE, &request), &begun, NULL);
+    return report("link-address", request_send_route(&request), &begun, NULL);
 }
 
 /* A macvlan here whose lower link is in the far namespace: with passthru it takes over everything that the
@@ -142,18 +121,18 @@ int probe_link_macvlan(struct arguments *arguments)
     struct nlattr *data = NULL;
 
     begin_link(&request, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, NO_NETNSID, &header);
-    put_string(&request, IFLA_IFNAME, operands[0]);
-    put_u32(&request, IFLA_LINK, lower);
+    request_put_text(&request, IFLA_IFNAME, operands[0]);
+    request_put_u32(&request, IFLA_LINK, lower);
     if (netnsid != NO_NETNSID)
-        put_u32(&request, IFLA_LINK_NETNSID, netnsid);
+        request_put_u32(&request, IFLA_LINK_NETNSID, netnsid);
     info = request_nest(&request, IFLA_LINKINFO);
     request_put(&request, IFLA_INFO_KIND, "macvlan", strlen("macvlan"));
     data = request_nest(&request, IFLA_INFO_DATA);
-    put_u32(&request, IFLA_MACVLAN_MODE,
-            strcmp(mode, "bridge") == 0 ? MACVLAN_MODE_BRIDGE : MACVLAN_MODE_PASSTHRU);
+    request_put_u32(&request, IFLA_MACVLAN_MODE,
+                    strcmp(mode, "bridge") == 0 ? MACVLAN_MODE_BRIDGE : MACVLAN_MODE_PASSTHRU);
     request_nest_end(&request, data);
     request_nest_end(&request, info);
-    return report("link-macvlan", ask(NETLINK_ROUTE, &request), &begun, NULL);
+    return report("link-macvlan", request_send_route(&request), &begun, NULL);
 }
 
 /* "nft flush ruleset" without nft. A netfilter batch is begin, requests, end in one message. */

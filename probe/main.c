@@ -53,7 +53,7 @@ static const struct command {
 static int print_help(FILE *stream)
 {
     fputs("Usage: probe COMMAND [ARGUMENT...]\n\n", stream);
-    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
+    for (size_t i = 0; i < array_size(COMMANDS); i++)
         fprintf(stream, "  probe %s %s\n", COMMANDS[i].name, COMMANDS[i].arguments);
     return stream == stdout ? PROBE_OK : PROBE_USAGE;
 }
@@ -68,7 +68,7 @@ int main(int argc, char **argv)
         return print_help(stderr);
     if (strcmp(argv[1], "--help") == 0)
         return print_help(stdout);
-    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
+    for (size_t i = 0; i < array_size(COMMANDS); i++)
         if (strcmp(argv[1], COMMANDS[i].name) == 0)
             return COMMANDS[i].run(&arguments);
     usage("no command `%s`; see probe --help", argv[1]);

@@ -15,7 +15,7 @@ static void check_kind(const char *kind, bool ipv4_only)
 {
     static const char *const KINDS[] = {"udp", "tcp", "icmp", "arp", "udp6", "neighbour6"};
 
-    for (size_t i = 0; i < (ipv4_only ? 3 : sizeof(KINDS) / sizeof(KINDS[0])); i++)
+    for (size_t i = 0; i < (ipv4_only ? 3 : array_size(KINDS)); i++)
         if (strcmp(kind, KINDS[i]) == 0)
             return;
     usage("no kind `%s` of packet", kind);

@@ -22,6 +22,9 @@ enum { /* exit statuses */
        PROBE_USAGE = 2,  /* nothing was tried */
 };
 
+/* The number of elements; for arrays only, never for pointers. */
+#define array_size(array) (sizeof(array) / sizeof((array)[0]))
+
 /* The text in front of a sender's --marker in every payload: what `capture` looks for. */
 #define PROBE_MAGIC "sallyport-probe:"
 

@@ -35,6 +35,16 @@ void request_put(struct request *request, uint16_t type, const void *data, size_
         memcpy((uint8_t *)attribute + NLA_HDRLEN, data, length);
 }
 
+void request_put_text(struct request *request, uint16_t type, const char *text)
+{
+    request_put(request, type, text, strlen(text) + 1);
+}
+
+void request_put_u32(struct request *request, uint16_t type, uint32_t value)
+{
+    request_put(request, type, &value, sizeof(value));
+}
+
 struct nlattr *request_nest(struct request *request, uint16_t type)
 {
     struct nlattr *nest = append(request, NLA_HDRLEN);
@@ -90,6 +100,16 @@ static int read_messages(const uint8_t *bytes, size_t length,
         each(message, data);
     }
     return 0;
+}
+
+int request_send_route(const struct request *request)
+{
+    int fd = request_open(NETLINK_ROUTE);
+    int error = fd < 0 ? -fd : request_send(fd, request);
+
+    if (fd >= 0)
+        close(fd);
+    return error;
 }
 
 int request_dump(int fd, const struct request *request,

@@ -21,6 +21,10 @@ void request_begin(struct request *request, uint16_t type, uint16_t flags, const
 
 void request_put(struct request *request, uint16_t type, const void *data, size_t length);
 
+/* A text with its terminating zero, and a number. */
+void request_put_text(struct request *request, uint16_t type, const char *text);
+void request_put_u32(struct request *request, uint16_t type, uint32_t value);
+
 /* An attribute of attributes: everything put before request_nest_end is inside. */
 struct nlattr *request_nest(struct request *request, uint16_t type);
 void request_nest_end(struct request *request, struct nlattr *nest);
@@ -30,6 +34,9 @@ int request_open(int protocol);
 
 /* Sends the request and waits for its acknowledgement. Returns 0 or an errno value. */
 int request_send(int fd, const struct request *request);
+
+/* The same on a socket of its own for NETLINK_ROUTE. */
+int request_send_route(const struct request *request);
 
 /* Sends a dump request; calls `each` for every message. Returns 0 or an errno value. */
 int request_dump(int fd, const struct request *request,
