@@ -26,7 +26,7 @@ static const char USAGE[] =
     "\n"
     "  --json  the lines as a list of objects: group, level (ok, note, warning, failed), what, text\n"
     "\n"
-    "Exit status: 0 if no line says failed, 2 if one does, 1 if the host could not be checked.\n";
+    "Exit status: 0 if no line says FAILED, 2 if one does, 1 if the host could not be checked.\n";
 
 static const struct {
     const char *name; /* in JSON */

@@ -29,7 +29,7 @@ static const char USAGE[] =
     "                       can choose another, and engines without annotations (Docker before 24) can use "
     "it\n"
     "  --network NETWORK    the same for each role of the network's policy\n"
-    "                       containerd: whoever names a role first gets no runtime that obeys annotations\n"
+    "                       containerd: `sallyport` itself only if no role is named the first time\n"
     "  --default-runtime    containers that name no runtime are sealed, too (docker, podman)\n"
     "  --mandatory[=N.R]    podman: the hook takes every container, not only those with an annotation\n"
     "                       io.sallyport.*, and pins them to the role, if one is given\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The verbs of the `sallyport` command: one file each. */
+ * The verbs of the `sallyport` command, each in a file of its name, and what they share. */
 #pragma once
 
 #include "base/error.h"
