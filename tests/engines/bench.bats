@@ -98,7 +98,7 @@ report()
 
 @test "nothing is left behind, and what is no suite is refused" {
     [[ -z $(ip netns list) && -z $(ip -o link show | grep -v ': lo:') && -z $(nft list tables) ]]
-    ! pgrep -x 'traffic|pasta|socat|dockerd|live'
+    ! pgrep -x 'traffic|pasta|socat|dockerd|live' || fail "still running"
     run "$BENCH" nothing
     [[ $status -eq 2 && $output == "usage: "* ]] || fail "$status: $output"
     run "$BENCH" --rounds none attach

@@ -130,7 +130,7 @@ all_whole()
             winners+=("$number")
         else
             grep -q 'attached already' "$WORK/same$number.hook" || fail "$(cat "$WORK/same$number".{log,hook})"
-            ! grep -q '^tcp ' "$WORK/same$number.log"
+            ! grep '^tcp ' "$WORK/same$number.log" || fail "same$number was refused and ran"
         fi
     done
     hub ip -o link show >"$WORK/links"

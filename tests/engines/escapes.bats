@@ -70,7 +70,7 @@ of()
 
 @test "nothing is left behind, and what is no system is refused" {
     [[ -z $(ip netns list) && -z $(ip -o link show | grep -v ': lo:') && -z $(nft list tables) ]]
-    ! pgrep -f 'witness\.py|internet\.py'
+    ! pgrep -f 'witness\.py|internet\.py' || fail "still running"
     run "$ESCAPES" nothing
     [[ $status -eq 2 && $output == "usage: "* ]] || fail "$status: $output"
 }

@@ -232,7 +232,7 @@ EOF
     done
     rm "$POLICIES/$NETWORK.json"
     "$SALLYPORT" publish "$NETWORK" --remove
-    [ ! -e "$UNITS/$UNIT.socket" ] && [ ! -e "$UNITS/$UNIT.service" ]
+    [[ ! -e $UNITS/$UNIT.socket && ! -e $UNITS/$UNIT.service ]]
     for name in "${others[@]}"; do
         [ -e "$UNITS/$name" ] || fail "removed: $name"
     done
