@@ -148,15 +148,3 @@ https_works()
     after=$(grep -c "^203.0.113.10 443 " "$WORK/internet/arrivals")
     ((after == before + 1)) || fail "arrived $((after - before)) times"
 }
-
-# no_network_capabilities: `$output` has the five sets of /proc/PID/status; neither NET_ADMIN (12) nor NET_RAW (13) is in
-# any of them.
-no_network_capabilities()
-{
-    local set count=0
-    for set in $(sed -n 's/^Cap[A-Z][a-z]*:\s*//p' <<<"$output"); do
-        (((16#$set & 3 << 12) == 0)) || fail "NET_ADMIN or NET_RAW in: $output"
-        count=$((count + 1))
-    done
-    ((count == 5)) || fail "expected five sets: $output"
-}

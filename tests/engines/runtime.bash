@@ -141,18 +141,6 @@ engine_exec()
     engine exec --process "$WORK/$1.process" "$1"
 }
 
-# no_network_capabilities: `$output` has the five sets of /proc/PID/status; neither NET_ADMIN (12) nor NET_RAW (13) is in
-# any of them.
-no_network_capabilities()
-{
-    local set count=0
-    for set in $(sed -n 's/^Cap[A-Z][a-z]*:\s*//p' <<<"$output"); do
-        (((16#$set & 3 << 12) == 0)) || fail "NET_ADMIN or NET_RAW in: $output"
-        count=$((count + 1))
-    done
-    ((count == 5)) || fail "expected five sets: $output"
-}
-
 # capability_sets: the sets of `$output`, as runtimes order them, without leading zeros: "INH PRM EFF BND AMB".
 capability_sets()
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Asks this machine's kernel every question of questions.c and writes down what it answers: a network with
- * one member, made for it in namespaces of its own. `record DIRECTORY` makes tests/data/answers anew. As
+ * one member, made for it in namespaces of its own. `record DIRECTORY` makes tests/data/fuzz/netlink anew. As
  * root.
  *
  * Each file is the number of the question, one byte, and the conversation (replay.h). */

@@ -6,100 +6,21 @@
 #include "../unit/cbpf.h"
 #include "../unit/seccomp_engines.h"
 #include "../unit/seccomp_oracle.h"
+#include "../unit/seccomp_reading.h"
 #include "base/json.h"
 #include "require.h"
 #include "seccomp/seccomp.h"
 
 #include <linux/audit.h>
-#include <string.h>
 
 enum { RULES_MAX = 400 };
-
-static bool is_permission(const char *action)
-{
-    return strcmp(action, "SCMP_ACT_ALLOW") == 0 || strcmp(action, "SCMP_ACT_LOG") == 0;
-}
-
-static bool names(const json_t *entry, const char *name)
-{
-    size_t i = 0;
-    json_t *item = NULL;
-
-    json_array_foreach(json_object_get(entry, "names"), i, item)
-    {
-        if (strcmp(json_string_value(item), name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool holds(const json_t *condition, const struct seccomp_data *call)
-{
-    uint64_t argument = call->args[json_integer_value(json_object_get(condition, "index"))];
-    uint64_t value = (uint64_t)json_integer_value(json_object_get(condition, "value"));
-    uint64_t two = (uint64_t)json_integer_value(json_object_get(condition, "valueTwo"));
-    const char *op = json_string_value(json_object_get(condition, "op")) + strlen("SCMP_CMP_");
-
-    if (strcmp(op, "NE") == 0)
-        return argument != value;
-    if (strcmp(op, "LT") == 0)
-        return argument < value;
-    if (strcmp(op, "LE") == 0)
-        return argument <= value;
-    if (strcmp(op, "EQ") == 0)
-        return argument == value;
-    if (strcmp(op, "GE") == 0)
-        return argument >= value;
-    if (strcmp(op, "GT") == 0)
-        return argument > value;
-    return (argument & value) == (two & value);
-}
-
-/* All conditions, or one of them where two are on the same argument: so do the runtimes read it. */
-static bool matches(const json_t *entry, const struct seccomp_data *call)
-{
-    const json_t *conditions = json_object_get(entry, "args");
-    size_t true_ones = 0;
-    unsigned seen = 0;
-    bool twice = false;
-    size_t i = 0;
-    json_t *condition = NULL;
-
-    json_array_foreach(conditions, i, condition)
-    {
-        unsigned bit = 1U << json_integer_value(json_object_get(condition, "index"));
-
-        twice = twice || (seen & bit) != 0;
-        seen |= bit;
-        true_ones += holds(condition, call);
-    }
-    return twice ? true_ones > 0 : true_ones == json_array_size(conditions);
-}
-
-/* Whether the profile permits the call, by a rule or by default, and no rule denies it. */
-static bool permits(const json_t *profile, const char *name, const struct seccomp_data *call)
-{
-    bool permitted = is_permission(json_string_value(json_object_get(profile, "defaultAction")));
-    size_t i = 0;
-    json_t *entry = NULL;
-
-    json_array_foreach(json_object_get(profile, "syscalls"), i, entry)
-    {
-        if (!names(entry, name) || !matches(entry, call))
-            continue;
-        if (!is_permission(json_string_value(json_object_get(entry, "action"))))
-            return false;
-        permitted = true;
-    }
-    return permitted;
-}
 
 static void ask(const json_t *profile, const struct sock_fprog *program,
                 const struct seccomp_options *options)
 {
-    static const char *const calls[] = {"socket",         "socketpair", "clone",       "unshare",    "setns",
-                                        "io_uring_setup", "clone3",     "pidfd_getfd", "request_key",
-                                        "add_key", "keyctl"};
+    static const char *const calls[] = {"socket",      "socketpair",     "clone",  "unshare",
+                                        "setns",       "io_uring_setup", "clone3", "pidfd_getfd",
+                                        "request_key", "add_key",        "keyctl"};
     static const uint64_t values[] = {
         0,  1,  2,  3,          10,         16,         17,         40,
         38, 44, 11, 0x00020000, 0x10000000, 0x40000000, UINT32_MAX, 1ULL << 32 | 40};
@@ -116,7 +37,7 @@ static void ask(const json_t *profile, const struct sock_fprog *program,
                 same.args[j] = (uint32_t)call.args[j];
             if (action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG)
                 require(oracle_allows(&call, AUDIT_ARCH_X86_64, options) &&
-                        permits(profile, calls[i], &same));
+                        reading_permits(profile, calls[i], &same));
         }
     }
 }

@@ -458,9 +458,9 @@ Test(seccomp, composed_profiles_let_libc_fall_back)
 static bool has_a_rule(int number)
 {
     static const char *const calls[] = {
-        "socket",        "socketpair",  "clone",       "clone3",         "unshare",
-        "setns",         "request_key", "pidfd_getfd", "io_uring_setup", "io_uring_register",
-        "io_uring_enter", "add_key", "keyctl"};
+        "socket",         "socketpair",  "clone",       "clone3",         "unshare",
+        "setns",          "request_key", "pidfd_getfd", "io_uring_setup", "io_uring_register",
+        "io_uring_enter", "add_key",     "keyctl"};
 
     for (size_t i = 0; i < array_size(calls); i++)
         if (oracle_number(AUDIT_ARCH_X86_64, calls[i]) == number)

@@ -8,6 +8,7 @@
 #include "seccomp/seccomp.h"
 #include "seccomp_engines.h"
 #include "seccomp_oracle.h"
+#include "seccomp_reading.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -370,75 +371,6 @@ static json_t *random_profile(void)
     return profile;
 }
 
-static bool holds(const json_t *condition, const struct seccomp_data *call)
-{
-    uint64_t argument = call->args[json_integer_value(json_object_get(condition, "index"))];
-    uint64_t value = (uint64_t)json_integer_value(json_object_get(condition, "value"));
-    uint64_t two = (uint64_t)json_integer_value(json_object_get(condition, "valueTwo"));
-    const char *op = json_string_value(json_object_get(condition, "op")) + strlen("SCMP_CMP_");
-
-    if (strcmp(op, "NE") == 0)
-        return argument != value;
-    if (strcmp(op, "LT") == 0)
-        return argument < value;
-    if (strcmp(op, "LE") == 0)
-        return argument <= value;
-    if (strcmp(op, "EQ") == 0)
-        return argument == value;
-    if (strcmp(op, "GE") == 0)
-        return argument >= value;
-    if (strcmp(op, "GT") == 0)
-        return argument > value;
-    return (argument & value) == (two & value);
-}
-
-static bool entry_matches(const json_t *entry, const char *name, const struct seccomp_data *call)
-{
-    const json_t *args = json_object_get(entry, "args");
-    unsigned seen = 0;
-    unsigned true_ones = 0;
-    bool twice = false;
-    size_t i = 0;
-    json_t *condition = NULL;
-
-    if (strcmp(json_string_value(json_array_get(json_object_get(entry, "names"), 0)), name) != 0)
-        return false;
-    json_array_foreach(args, i, condition)
-    {
-        unsigned bit = 1U << json_integer_value(json_object_get(condition, "index"));
-
-        twice = twice || (seen & bit) != 0;
-        seen |= bit;
-        true_ones += holds(condition, call);
-    }
-    return twice ? true_ones > 0 : true_ones == json_array_size(args);
-}
-
-static bool is_permission(const char *action)
-{
-    return strcmp(action, "SCMP_ACT_ALLOW") == 0 || strcmp(action, "SCMP_ACT_LOG") == 0;
-}
-
-/* Allowed by a rule, or by default, and denied by none. */
-static bool profile_means(const json_t *profile, const char *name, const struct seccomp_data *call)
-{
-    bool allowed = is_permission(json_string_value(json_object_get(profile, "defaultAction")));
-    bool denied = false;
-    size_t i = 0;
-    json_t *entry = NULL;
-
-    json_array_foreach(json_object_get(profile, "syscalls"), i, entry)
-    {
-        if (!entry_matches(entry, name, call))
-            continue;
-        if (is_permission(json_string_value(json_object_get(entry, "action"))))
-            allowed = true;
-        else
-            denied = true;
-    }
-    return allowed && !denied;
-}
-
 static uint64_t random_argument(void)
 {
     uint64_t value = random_value() & UINT32_MAX;
@@ -467,7 +399,7 @@ static unsigned ask(const json_t *profile, const struct sock_fprog *filter,
         same = call;
         for (unsigned j = 0; j < oracle_truncated(&call, options); j++)
             same.args[j] = (uint32_t)call.args[j];
-        expected = oracle_allows(&call, AUDIT_ARCH_X86_64, options) && profile_means(profile, name, &same);
+        expected = oracle_allows(&call, AUDIT_ARCH_X86_64, options) && reading_permits(profile, name, &same);
         if (expected && engine_allows_by_default(profile) && oracle_leaves_open(&call, options))
             continue;
         cr_assert_eq(lets_through(filter, &call), expected, "%s (%#llx, %#llx, %#llx) in %s", name,
