@@ -304,15 +304,25 @@ END
     done
 }
 
+# The port at which verify listens.
+verify_port()
+{
+    ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p' | grep .
+}
+
 @test "a stranger who takes all places and says nothing is told, too: who had to go for him was not heard" {
-    intrude <<END
-port=\$(ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p')
-setpriv --reuid 65534 --clear-groups python3 -c '
+    rm -f "$WORK/silent"
+    # Not a child of the hook, whose end crun would wait for.
+    {
+        eventually verify_port
+        exec setpriv --reuid 65534 --clear-groups /usr/bin/python3 -c '
 import signal, socket, sys
 sockets = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for i in range(40)]
 print("connected", flush=True)
-signal.pause()' "\$port" >"$WORK/silent" 2>&1 &
-echo \$! >"$WORK/silent.pid"
+signal.pause()' "$(verify_port)"
+    } </dev/null >"$WORK/silent" 2>&1 3>&- &
+    echo $! >"$WORK/silent.pid"
+    intrude <<END
 for ((i = 0; i < 500; i++)); do
     grep -q connected "$WORK/silent" && break
     sleep 0.02
