@@ -59,7 +59,7 @@ struct installation {
 static void installation_init(struct installation *self, const struct policy *policy)
 {
     *self = (struct installation){.policy = policy, .directory = -1};
-    snprintf(self->path, sizeof(self->path), "/etc/squid/sallyport-%s", policy->network);
+    snprintf(self->path, sizeof(self->path), PROXY_DIRECTORY "%s", policy->network);
     for (size_t i = 0; i < PROXY_KINDS; i++) {
         self->parts[i] = (struct part){.kind = proxy_kinds[i], .process.pidfd = -1};
         snprintf(self->parts[i].name, sizeof(self->parts[i].name), "%s", proxy_kinds[i]->file);

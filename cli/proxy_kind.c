@@ -85,7 +85,7 @@ void proxy_kind_start(const struct proxy_kind *kind, const char *network, const 
 {
     char file[PATH_MAX];
 
-    snprintf(file, sizeof(file), "/etc/squid/sallyport-%s/%s", network, kind->file);
+    snprintf(file, sizeof(file), PROXY_DIRECTORY "%s/%s", network, kind->file);
     if (access("/run/systemd/system", F_OK) == 0 && strcmp(path, file) == 0)
         snprintf(ret_text, size, "`systemctl enable --now sallyport-%s@%s`", kind->name, network);
     else

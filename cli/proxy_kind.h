@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Where a network's files are unless said otherwise, before its name. */
+#define PROXY_DIRECTORY "/etc/squid/sallyport-"
+
 struct proxy_process;
 
 struct proxy_kind {

@@ -41,8 +41,14 @@ teardown()
     rm -f "$INTRUDER"
 }
 
+# The port at which verify listens.
+verify_port()
+{
+    ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p' | grep .
+}
+
 # intrude: standard input is what the hook does, in bash, when the member is attached. $pid is the container's process,
-# $link the hub's end of its link, $mac what that listens to; network_of and hub as here.
+# $link the hub's end of its link, $mac what that listens to; network_of, hub and verify_port as here.
 intrude()
 {
     {
@@ -56,6 +62,7 @@ pid=\$(jq -r .pid <<<"\$state")
 network_of() { nsenter --target "\$pid" --net "\$@"; }
 hub=sallyport-$NETWORK
 hub() { ip netns exec "\$hub" "\$@"; }
+$(declare -f verify_port)
 link=\$(ip -n "sallyport-$NETWORK" -o link show dev "c-\$(jq -r .id <<<"\$state")" | awk -F'[ :@]+' '{ print \$2 }')
 mac=\$(ip -n "sallyport-$NETWORK" -j link show dev "\$link" | jq -r .[0].address)
 END
@@ -258,7 +265,7 @@ failed()
 
 @test "what a stranger sends to the host's port is no leak" {
     intrude <<END
-port=\$(ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p')
+port=\$(verify_port)
 for word in "sallyport-probe:guessed-001" "" "\$(head -c 2000 /dev/zero | tr '\\0' x)"; do
     echo "\$word" >"/dev/tcp/198.51.100.1/\$port"
     echo "\$word" >"/dev/udp/198.51.100.1/\$port"
@@ -285,7 +292,7 @@ END
     for protocol in tcp udp; do
         intrude <<END
 verify=\$(pgrep -x sallyport)
-port=\$(ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p')
+port=\$(verify_port)
 kill -STOP "\$verify"
 setpriv --reuid 65534 --clear-groups python3 -c '
 import socket, sys
@@ -302,12 +309,6 @@ END
         [[ $status -eq 1 && $(at_fault) == broken:witness-host ]] || fail "$status: $(at_fault) $(cat "$WORK/intruder.log")"
         tells witness-host '^[1-9][0-9]* lost, somebody sends too much: so nothing'
     done
-}
-
-# The port at which verify listens.
-verify_port()
-{
-    ss -Hltnp | sed -n '/"sallyport"/s/.*:\([0-9]*\) .*:.*/\1/p' | grep .
 }
 
 @test "a stranger who takes all places and says nothing is told, too: who had to go for him was not heard" {
